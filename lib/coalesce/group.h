@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "message/identity.h"
+
+namespace onecopy::coalesce {
+
+/// Where one (message, recipient) stands. The table of all moves is in lib/ledger/README.md.
+enum class State { pending, delivered, failed, dropped, ignored };
+
+/// One recipient of a group, with clocks of his own.
+struct Member {
+    std::int64_t id = 0;  // in the ledger; 0: not stored yet
+    std::string address;  // as received by the first copy that named him, after rewrite_domains
+    State state = State::pending;
+    std::int64_t copy = 0;   // which named him, the first time or again: its sender gets the notice
+    bool recovered = false;  // read from a field (recover_from): a failure is told to postmaster alone
+    base::Time since{};      // ledger time: when that copy came; window, expire and warn_after count from here
+    base::Time due{};        // while pending: not before
+    unsigned attempts = 0;   // of this obligation, those that cost a step of delivery.retry
+    base::Time ended{};      // history time (ledger/clock.h), when delivered, failed, dropped or ignored
+    std::string reply;       // the backend's last words, or ours
+};
+
+/// The copies of one message: what identifies it, and everyone who was named.
+struct Group {
+    std::int64_t id = 0;
+    std::string sender;  // of the first copy
+    message::Identity identity;
+    bool alone = false;        // never merged with anything
+    bool has_content = false;  // header and body are in the spool
+    bool fixed = false;        // a first attempt was made in this round: the header stays
+    unsigned exposure = 0;     // of the header that is kept (message/trace.h)
+    std::vector<Member> members;
+
+    bool waiting() const;  // somebody is pending: held or queued
+};
+
+/// What arrives: a copy as intake has resolved it (addresses rewritten, recovered, foreign ones marked).
+struct Arriving {
+    struct Recipient {
+        std::string address;
+        bool recovered = false;
+        bool ignored = false;  // foreign, under `foreign: ignore`
+    };
+    std::string sender;
+    message::Identity identity;
+    bool alone = false;  // can't be compared (header too large, nothing to match by) or `observe`
+    unsigned exposure = 0;
+    std::vector<Recipient> recipients;
+};
+
+}  // namespace onecopy::coalesce

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "coalesce/group.h"
+
+namespace onecopy::coalesce {
+
+/// What of the configuration the rules look at.
+struct Policy {
+    base::Duration window{30'000};
+    base::Duration quiet{0};
+    bool match_id = true;
+    bool match_sender = true;
+    bool match_content = true;
+    bool fold_case = true;
+    base::Duration history{7 * 86'400'000LL};
+    base::Duration keep_failed{7 * 86'400'000LL};
+    std::vector<base::Duration> retry{base::Duration(60'000)};
+    base::Duration expire{5 * 86'400'000LL};
+};
+
+/// Two clocks (CONTRACT.md "Every duration is ledger time"): `history` leaves out what a wall clock that is
+/// clearly wrong added at a start, so that no history ends by it.
+struct Now {
+    base::Time ledger{};
+    base::Time history{};
+};
+
+/// How an arriving copy stands to a group that shares its Message-ID or its content.
+enum class Kinship {
+    stranger,       // other mail: its own group
+    same,           // a copy of that message: joins
+    other_sender,   // the same message under another sender: transactions apart, but nobody gets it twice
+    other_content,  // the same Message-ID, other content: its own group, and worth a log line
+};
+Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy);
+
+/// What happens to one recipient of an arriving copy.
+enum class Verdict { added, merged, suppressed, again, ignored, dropped, repeated, elsewhere };
+/// added: new in the group. merged: was pending anyway. suppressed: has it already. again: failed before (or was
+/// served so long ago that it is forgotten), tried again. ignored: foreign. dropped: an admin gave it up. repeated: named
+/// twice in this copy. elsewhere: has it, or is about to get it, under another sender.
+std::string_view to_text(Verdict verdict);
+
+struct Joined {
+    std::vector<Verdict> verdicts;     // one for each recipient of the copy
+    std::vector<std::size_t> changed;  // indices into Group::members that are new or differ now
+    bool store_content = false;        // the copy's header and body become the group's
+    bool store_header = false;         // only its header does: it shows less
+};
+
+/// Adds a copy to its group (a new, empty one for the first copy). `siblings`: groups with the same message under other
+/// senders. Changes `group` and says what changed.
+Joined join(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
+            const Now& now);
+
+/// What a transaction, or the wish of an admin, did to one recipient.
+struct Outcome {
+    enum class What {
+        delivered,
+        refused,   // for good
+        deferred,  // costs a step of delivery.retry
+        rested,    // the backend is ill: costs none, and no mail but by `expire`
+    };
+    std::int64_t member = 0;
+    What what = What::deferred;
+    std::string reply;
+};
+
+/// What changed by the outcomes of an attempt: indices into Group::members. Expiry happens here, and only here.
+std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes, const Policy& policy, const Now& now);
+
+/// Makes everyone who waits due now. What changed.
+std::vector<std::size_t> release(Group& group, const Now& now);
+
+/// When the group is due next: the earliest of those pending; `never` where none is.
+base::Time due(const Group& group);
+
+/// Whether its header and body are still needed: somebody is pending, or failed and may be tried again.
+bool needs_content(const Group& group);
+
+/// When the group may be forgotten, in history time; `never` while somebody is pending.
+base::Time forget_at(const Group& group, const Policy& policy);
+
+}  // namespace onecopy::coalesce

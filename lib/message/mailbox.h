@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace onecopy::message {
+
+/// An address as it came (RFC 5321 4.1.2 Mailbox, without `<>` and source route): `user@x.example`, `"a b"@[192.0.2.1]`
+/// or, for `postmaster` alone, a local-part without domain. Quotes and case are kept.
+struct Mailbox {
+    std::string local_part;
+    std::string domain;  // empty: none was given
+
+    std::string text() const;
+};
+
+/// Reads what stands between `<` and `>`. A source route (RFC 5321 appendix C) is dropped. Nothing where the syntax
+/// is wrong, or a byte is a control; a bare local-part is taken for `postmaster` (any case) alone.
+/// 8-bit bytes are taken (SMTPUTF8 is decided by the caller) where they are valid UTF-8.
+std::optional<Mailbox> parse_mailbox(std::string_view text);
+
+/// What two addresses have in common when they are one recipient: domain lower-cased, as A-label, without trailing
+/// dot; quotes dropped where a dot-atom would do; the local-part lower-cased where `fold_case`. Text that is no
+/// mailbox is its own normal form.
+std::string normal_form(std::string_view address, bool fold_case);
+
+/// Lower-cased, as A-label (IDNA 2008, libidn2), without trailing dot; unchanged but for case where it is no name.
+std::string normal_domain(std::string_view domain);
+
+/// The part behind the last `@` outside quotes; empty where there is none.
+std::string_view domain_of(std::string_view address);
+
+}  // namespace onecopy::message

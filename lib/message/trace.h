@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace onecopy::message {
+
+/// What our Received field tells of how a copy came (RFC 5321 4.4).
+struct Arrival {
+    std::string helo;      // as given; made safe when written
+    std::string client;    // address of the peer, `unix` for a local socket
+    std::string protocol;  // SMTP, ESMTP, LMTP, ... (RFC 3848)
+    base::WallTime time{};
+};
+
+/// Our Received field, folded, with its CRLF. No `for` clause, ever.
+std::string received_field(const Arrival& arrival, std::string_view hostname, std::int64_t group);
+
+/// How many addresses that are in no To or Cc the header would still show in its `for` clauses and in other fields
+/// that are not content, once the fields that always go are gone. Less is better.
+std::size_t exposure(std::string_view header_block);
+
+/// The header block as it may be forwarded: without the fields that name one copy's recipient, without any other
+/// field that is not content and holds the address of one of `recipients` who is in no To or Cc, and without such a
+/// `for` clause. Everything else byte for byte as it came.
+std::string without_private(std::string_view header_block, std::span<const std::string> recipients);
+
+/// The number of Received fields (RFC 5321 6.3).
+std::size_t hops(std::string_view header_block);
+
+/// Whether a Received field says `by HOSTNAME`: our own, so that the message went round.
+bool passed_through(std::string_view header_block, std::string_view hostname);
+
+}  // namespace onecopy::message

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/time.h"
+#include "base/worker.h"
+
+struct event_base;
+struct event;
+
+namespace onecopy::net {
+
+/// The event loop; one thread runs it and owns everything that it calls. post() alone may be used from other threads.
+class Loop {
+public:
+    Loop();
+    ~Loop();
+    Loop(const Loop&) = delete;
+
+    void run();  // until stop()
+    void stop();
+    /// Thread-safe: runs the task in the loop's thread, in order of posting; one wake-up for all that gathers.
+    void post(std::function<void()> task);
+    base::Post poster();
+    /// Runs at the end of this turn, after the callbacks under way have returned: where things are destroyed.
+    void defer(std::function<void()> task);
+    /// Called once at the end of each turn that did something (the log's flush).
+    void each_turn(std::function<void()> task);
+    /// The boot clock, read once a turn.
+    base::Duration now() const;
+    event_base* native() const { return base_; }
+
+private:
+    struct State;
+    event_base* base_;
+    std::unique_ptr<State> state_;
+};
+
+/// Fires once after a delay; set() again replaces it. Destroying it forgets the task.
+class Timer {
+public:
+    Timer(Loop& loop, std::function<void()> task);
+    ~Timer();
+    Timer(const Timer&) = delete;
+
+    void set(base::Duration delay);
+    void clear();
+    bool pending() const;
+
+private:
+    std::function<void()> task_;
+    event* event_;
+};
+
+/// Calls back on a POSIX signal, in the loop.
+class Signal {
+public:
+    Signal(Loop& loop, int number, std::function<void()> task);
+    ~Signal();
+    Signal(const Signal&) = delete;
+
+private:
+    std::function<void()> task_;
+    event* event_;
+};
+
+}  // namespace onecopy::net
