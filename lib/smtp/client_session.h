@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/time.h"
-#include "smtp/content.h"
+#include "smtp/extensions.h"
 #include "smtp/reply.h"
 
 namespace onecopy::smtp {
@@ -45,6 +46,7 @@ public:
         virtual void ready() = 0;
         /// 354 came and somebody was accepted: content() is wanted now.
         virtual void send_content() = 0;
+        /// start() or quit() may be called from within, unless dead().
         virtual void done(const Result& result) = 0;
         /// The server is ill or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
         /// 530/534/535/538 to MAIL, a broken reply, a lost connection. Where a transaction was open, done() came before it
@@ -53,30 +55,72 @@ public:
     };
 
     ClientSession(std::string hostname, Handler& handler);
+    ~ClientSession();
 
     void feed(std::string_view bytes);
     /// The connection is gone (`why` for people: "connection lost", "timed out after 300 s"). ill() follows.
     void lost(std::string_view why);
 
+    /// Only after ready() or done(), while not dead(). A message that can't be sent at all (too large for the server, no
+    /// usable address) is told by done() from within.
     void start(Transaction transaction);
     void content(std::string_view piece);
     void end_of_content();
     /// The content can't be had (a damaged spool): nothing more may be sent, the owner closes the connection. No event
     /// follows.
     void abandon();
+    /// Says QUIT where no transaction is open; no event follows, dead() turns true with the answer.
     void quit();
 
+    /// What is to be written now; empties it. A reply that comes before its command was taken from here is broken.
     std::string take_output();
     /// How long to wait for what is awaited now (RFC 5321 4.5.3.2): counted anew by the owner when progress() changes.
+    /// In content: for a block to leave. Idle: how long a connection may rest, 5 min.
     base::Duration timeout() const;
     std::uint64_t progress() const { return progress_; }
     bool dead() const { return dead_; }
     /// The final dot is out and its answer is not here.
     bool awaiting_verdict() const;
-    /* private members: the implementation's */
+
 private:
+    enum class Step { greeting, ehlo, helo, reset, mail, recipient, data, verdict, lone_dot, quit };
+    struct Rule;
+    struct Running;
+
+    std::string hostname_;
+    Handler& handler_;
+    ReplyReader reader_;
+    Extensions extensions_;
+    std::deque<Step> awaited_;
+    std::size_t unsent_ = 0;  // how many at the end of awaited_ are not taken from the output yet: no reply can be theirs
+    std::unique_ptr<Running> running_;
+    std::string output_;
     std::uint64_t progress_ = 0;
+    bool ready_ = false;
+    bool left_open_ = false;  // the server still has a transaction, which RSET must end
     bool dead_ = false;
+
+    static const Rule& rule(Step step);
+    void send(Step step, std::string_view line);
+    void take(const Reply& reply);
+    void advance();
+    bool send_next();
+    void send_mail();
+    void become_ready();
+    void conclude();
+    void fail(const Reply& reply);
+    void fail_senseless(const Reply& reply);
+    void settle_accepted(const Reply& reply);
+    void on_greeting(const Reply& reply);
+    void on_ehlo(const Reply& reply);
+    void on_helo(const Reply& reply);
+    void on_reset(const Reply& reply);
+    void on_mail(const Reply& reply);
+    void on_recipient(const Reply& reply);
+    void on_data(const Reply& reply);
+    void on_verdict(const Reply& reply);
+    void on_lone_dot(const Reply& reply);
+    void on_quit(const Reply& reply);
 };
 
 }  // namespace onecopy::smtp

@@ -7,11 +7,12 @@
 namespace onecopy::smtp {
 
 /// Undoes dot-stuffing and finds the end of the data (RFC 5321 4.5.2): CRLF.CRLF alone. What comes out is canonical:
-/// a bare CR or LF has become CRLF, and is counted. Three states (after CRLF, in a line, after CR), any split of the input.
+/// a bare CR or LF has become CRLF, and is remembered. A dot is special behind a CRLF of the client's only, never behind
+/// one that we made. Any split of the input gives the same.
 class DataDecoder {
 public:
     /// Appends the decoded bytes to `out` and takes them off the front of `bytes`. True at the end of the data; what
-    /// follows it stays in `bytes`.
+    /// follows it stays in `bytes`. At most 2 bytes come out for one that goes in, and 2 more.
     bool feed(std::string_view& bytes, std::string& out);
     bool saw_bare() const { return saw_bare_; }
 
@@ -19,10 +20,13 @@ private:
     enum class State { line_start, dot, dot_cr, text, cr };
     State state_ = State::line_start;
     bool saw_bare_ = false;
+
+    const char* copy_text(const char* at, const char* end, std::string& out);
+    void add_bare(std::string& out);
 };
 
 /// Adds dot-stuffing to canonical text in pieces of any size; finish() appends the final dot, with a CRLF before it
-/// where the text did not end with one (never in canonical text but for an empty one).
+/// where the text did not end with one (canonical text does, or is empty).
 class DataEncoder {
 public:
     void feed(std::string_view piece, std::string& out);
@@ -30,7 +34,6 @@ public:
 
 private:
     bool line_start_ = true;
-    bool after_cr_ = false;
 };
 
 }  // namespace onecopy::smtp

@@ -23,8 +23,10 @@ struct Reply {
     bool permanent() const { return code / 100 == 5; }
 
     /// On the wire: `code-status text CRLF` a line, each at most 512 octets (RFC 5321 4.5.3.1.5); the status on every line.
+    /// What is not printable ASCII goes as `?`: no text can start a line of its own.
     std::string wire() const;
-    /// On one line, for logs and the ledger: `550 5.1.1 no such user`; lines joined by a space. Not escaped.
+    /// On one line, for logs and the ledger: `550 5.1.1 no such user`; lines joined by a space. Not escaped. Code 0 (no
+    /// reply came) is left out.
     std::string text() const;
 };
 
@@ -34,16 +36,20 @@ class ReplyReader {
 public:
     enum class Result { more, reply, broken };
 
-    /// Takes bytes off the front of `bytes` until one reply is whole; the rest stays for the next call.
+    /// Takes bytes off the front of `bytes` until one reply is whole; the rest stays for the next call. Once broken,
+    /// always broken.
     Result feed(std::string_view& bytes);
-    Reply take();                      // after Result::reply
-    const std::string& fault() const;  // after Result::broken: what was wrong, bounded
+    Reply take();                                        // after Result::reply
+    const std::string& fault() const { return fault_; }  // after Result::broken: what was wrong, bounded
 
 private:
     std::string line_;
     Reply reply_;
     std::string fault_;
+
     Result add_line();
+    void add_text(std::string_view text);
+    Result broken(std::string_view why);
 };
 
 }  // namespace onecopy::smtp

@@ -2,13 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "message/envelope.h"
 #include "message/mailbox.h"
-#include "smtp/content.h"
+#include "smtp/line_reader.h"
 #include "smtp/reply.h"
 
 namespace onecopy::smtp {
@@ -51,16 +52,20 @@ public:
     };
 
     ServerSession(Options options, Handler& handler);
+    ~ServerSession();
 
     /// The greeting; call once, first.
     void greet();
     /// Takes what it can off the front of `bytes`. After `pause` the caller keeps the rest and calls again with it once
     /// finish() or resume() was called; input that comes meanwhile waits behind it. After `closed`: write the output, close.
     Input feed(std::string_view& bytes);
-    /// The answer to the data, from the handler's owner; also from within end_of_data().
+    /// The answer to the data, from the handler's owner; also from within end_of_data(). 421 closes. Without effect where
+    /// no answer is owed.
     void finish(const Reply& reply);
+    /// After content() said false. Calls end_of_data() itself where the data had ended: take_output() afterwards.
     void resume();
-    /// Ends the session with 421: time-out, shutdown. Nothing is fed afterwards.
+    /// Ends the session with 421: time-out, shutdown. Nothing is fed afterwards. While an answer to the data is owed nothing
+    /// is written: what became of that message can't be told.
     void abort(const Reply& reply);
 
     /// What is to be written now; empties it.
@@ -71,11 +76,50 @@ public:
     bool extended() const { return extended_; }  // EHLO rather than HELO
     const std::string& helo() const { return helo_; }
     static Reply refusal(End end);
-    /* private members: the implementation's */
+
 private:
+    struct Command;
+    struct Incoming;
+
+    Options options_;
+    Handler& handler_;
     Phase phase_ = Phase::start;
     bool extended_ = false;
+    bool paused_ = false;
     std::string helo_;
+    std::size_t recipients_ = 0;  // accepted in this transaction
+    unsigned errors_ = 0;
+    LineReader reader_;
+    std::unique_ptr<Incoming> incoming_;  // in Phase::data
+    std::string output_;
+
+    void enter(Phase next) { phase_ = next; }
+    void say(const Reply& reply);
+    Reply bad(int code, std::string_view status, std::string_view text);
+    Reply hang_up(const Reply& reply);
+    void close();
+    void end_transaction();
+
+    void take_command(std::string_view& bytes);
+    void take_content(std::string_view& bytes);
+    void take_end_of_data();
+
+    static const Command* find_command(std::string_view verb);
+    Reply run(std::string_view line, bool more_behind);
+    Reply out_of_order();
+    Reply hello(std::string_view argument);
+    Reply extended_hello(std::string_view argument);
+    bool take_name(std::string_view name);
+    Reply mail(std::string_view argument);
+    Reply recipient(std::string_view argument);
+    Reply data(std::string_view argument);
+    Reply rset(std::string_view argument);
+    Reply noop(std::string_view argument);
+    Reply help(std::string_view argument);
+    Reply verify(std::string_view argument);
+    Reply quit(std::string_view argument);
+    Reply not_implemented(std::string_view argument);
+    Reply other_protocol(std::string_view argument);
 };
 
 }  // namespace onecopy::smtp

@@ -1,0 +1,21 @@
+#include "smtp/extensions.h"
+
+#include "smtp/command.h"
+
+namespace onecopy::smtp {
+
+Extensions Extensions::read(const Reply& reply) {
+    Extensions extensions;
+    for (std::size_t i = 1; i < reply.lines.size(); ++i) {  // the first line names the server
+        const auto [keyword, argument] = parse_command(reply.lines[i]);
+        if (keyword == "PIPELINING") extensions.pipelining = true;
+        if (keyword == "8BITMIME") extensions.eight_bit = true;
+        if (keyword == "SIZE") {
+            extensions.size = true;
+            extensions.most_size = parse_size_value(argument).value_or(0);
+        }
+    }
+    return extensions;
+}
+
+}  // namespace onecopy::smtp

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include "smtp/reply.h"
+
+namespace onecopy::smtp {
+
+/// What a server offered in its reply to EHLO, as far as we use it.
+struct Extensions {
+    bool pipelining = false;      // RFC 2920
+    bool eight_bit = false;       // RFC 6152
+    bool size = false;            // RFC 1870
+    std::uint64_t most_size = 0;  // 0: no limit was named
+
+    static Extensions read(const Reply& reply);
+    bool too_large(std::uint64_t size) const { return most_size != 0 && size > most_size; }
+};
+
+}  // namespace onecopy::smtp

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/escape.h"
+#include "smtp/command.h"
+#include "smtp/server_session.h"
+
+namespace onecopy::smtp {
+
+namespace {
+
+constexpr std::size_t most_path = 1000;  // RFC 5321 4.5.3.1.3 asks for 256
+constexpr std::size_t most_helo = 512;
+
+enum class Argument { none, optional, required };
+
+constexpr unsigned bit(ServerSession::Phase phase) {
+    return 1U << static_cast<unsigned>(phase);
+}
+constexpr unsigned at_idle = bit(ServerSession::Phase::idle);
+constexpr unsigned in_mail = bit(ServerSession::Phase::mail);
+constexpr unsigned any = bit(ServerSession::Phase::start) | at_idle | in_mail;
+
+bool has_eight_bit(std::string_view text) {
+    return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+bool has_control(std::string_view text) {
+    return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+}
+
+std::optional<message::Mailbox> parse_path(std::string_view path) {
+    if (path.size() > most_path) return std::nullopt;
+    return message::parse_mailbox(path);
+}
+
+bool is_body(std::string_view value) {
+    return base::equal_ignoring_case(value, "7BIT") || base::equal_ignoring_case(value, "8BITMIME");
+}
+
+struct MailParameters {
+    std::uint64_t size = 0;
+    int code = 0;  // of a refusal
+    std::string_view fault = {};
+};
+
+/// Without EHLO no parameter is known (RFC 5321 4.1.1.1).
+MailParameters read_mail_parameters(const std::vector<Parameter>& parameters, bool extended) {
+    MailParameters read;
+    bool has_size = false;
+    bool has_body = false;
+    for (const auto& [name, value] : parameters) {
+        if (extended && name == "SIZE") {
+            const auto size = value ? parse_size_value(*value) : std::nullopt;
+            if (!size || std::exchange(has_size, true)) return {0, 501, "malformed SIZE"};
+            read.size = *size;
+        } else if (extended && name == "BODY") {
+            if (!value || !is_body(*value) || std::exchange(has_body, true)) return {0, 501, "BODY is 7BIT or 8BITMIME"};
+        } else {
+            return {0, 555, "unknown parameter of MAIL"};
+        }
+    }
+    return read;
+}
+
+}  // namespace
+
+struct ServerSession::Command {
+    std::string_view verb;
+    unsigned phases;
+    Argument argument;
+    /// Nothing may stand behind it in the same input: the client must await its answer (RFC 2920 3.1). RFC 2920 says so
+    /// of NOOP and QUIT too, but clients don't heed it there, and it can do no harm.
+    bool last;
+    Reply (ServerSession::*run)(std::string_view argument);
+};
+
+const ServerSession::Command* ServerSession::find_command(std::string_view verb) {
+    using enum Argument;
+    static constexpr std::array commands = {
+        Command{"MAIL", at_idle, required, false, &ServerSession::mail},
+        Command{"RCPT", in_mail, required, false, &ServerSession::recipient},
+        Command{"DATA", in_mail, none, true, &ServerSession::data},
+        Command{"EHLO", any, required, true, &ServerSession::extended_hello},
+        Command{"HELO", any, required, true, &ServerSession::hello},
+        Command{"RSET", any, none, false, &ServerSession::rset},
+        Command{"QUIT", any, none, false, &ServerSession::quit},
+        Command{"NOOP", any, optional, false, &ServerSession::noop},
+        Command{"VRFY", any, required, true, &ServerSession::verify},
+        Command{"HELP", any, optional, false, &ServerSession::help},
+        Command{"EXPN", any, optional, true, &ServerSession::not_implemented},
+        Command{"STARTTLS", any, optional, true, &ServerSession::not_implemented},
+        Command{"AUTH", any, optional, true, &ServerSession::not_implemented},
+        Command{"BDAT", any, optional, true, &ServerSession::not_implemented},
+        Command{"TURN", any, optional, true, &ServerSession::not_implemented},
+        Command{"SEND", any, optional, false, &ServerSession::not_implemented},
+        Command{"SOML", any, optional, false, &ServerSession::not_implemented},
+        Command{"SAML", any, optional, false, &ServerSession::not_implemented},
+        Command{"GET", any, optional, false, &ServerSession::other_protocol},
+        Command{"HEAD", any, optional, false, &ServerSession::other_protocol},
+        Command{"POST", any, optional, false, &ServerSession::other_protocol},
+        Command{"PUT", any, optional, false, &ServerSession::other_protocol},
+        Command{"DELETE", any, optional, false, &ServerSession::other_protocol},
+        Command{"CONNECT", any, optional, false, &ServerSession::other_protocol},
+        Command{"OPTIONS", any, optional, false, &ServerSession::other_protocol},
+        Command{"PATCH", any, optional, false, &ServerSession::other_protocol},
+        Command{"TRACE", any, optional, false, &ServerSession::other_protocol},
+        Command{"PRI", any, optional, false, &ServerSession::other_protocol},
+    };
+    const auto found = std::ranges::find(commands, verb, &Command::verb);
+    return found == commands.end() ? nullptr : &*found;
+}
+
+Reply ServerSession::run(std::string_view line, bool more_behind) {
+    if (line.find('\0') != line.npos) return bad(500, "5.5.2", "a NUL in a command");
+    const auto [verb, argument] = parse_command(line);
+    const Command* command = find_command(verb);
+    if (command == nullptr) return bad(500, "5.5.1", "command not recognized");
+    if (command->last && more_behind) {
+        return hang_up({554, "5.5.0", "input behind " + verb + ", whose answer had to be awaited"});
+    }
+    if (command->argument == Argument::none && !argument.empty()) return bad(501, "5.5.4", verb + " takes no argument");
+    if (command->argument == Argument::required && argument.empty()) return bad(501, "5.5.4", verb + " needs an argument");
+    if ((command->phases & bit(phase_)) == 0) return out_of_order();
+    return (this->*command->run)(argument);
+}
+
+Reply ServerSession::out_of_order() {
+    if (phase_ == Phase::start) return bad(503, "5.5.1", "EHLO or HELO comes first");
+    if (phase_ == Phase::idle) return bad(503, "5.5.1", "MAIL comes first");
+    return bad(503, "5.5.1", "a transaction is open; RSET ends it");
+}
+
+Reply ServerSession::hello(std::string_view argument) {
+    if (!take_name(argument)) return bad(501, "5.5.4", "malformed name");
+    extended_ = false;
+    return {250, "", options_.hostname};
+}
+
+Reply ServerSession::extended_hello(std::string_view argument) {
+    if (!take_name(argument)) return bad(501, "5.5.4", "malformed name");
+    extended_ = true;
+    Reply reply(250, "", options_.hostname);
+    const auto size = "SIZE " + std::to_string(options_.message_size);
+    reply.lines.insert(reply.lines.end(), {"PIPELINING", size, "8BITMIME", "ENHANCEDSTATUSCODES", "HELP"});
+    return reply;
+}
+
+/// The name is taken as it is: what it claims is no reason to refuse (RFC 5321 4.1.4).
+bool ServerSession::take_name(std::string_view name) {
+    if (name.size() > most_helo || has_control(name)) return false;
+    end_transaction();
+    helo_ = name;
+    enter(Phase::idle);
+    return true;
+}
+
+Reply ServerSession::mail(std::string_view argument) {
+    const auto parsed = parse_path_argument(argument, "FROM:");
+    if (!parsed) return bad(501, "5.5.4", "syntax: MAIL FROM:<address>");
+    const auto parameters = read_mail_parameters(parsed->parameters, extended_);
+    if (parameters.code != 0) return bad(parameters.code, "5.5.4", parameters.fault);
+    std::string sender;
+    if (!parsed->path.empty()) {
+        const auto mailbox = parse_path(parsed->path);
+        if (!mailbox) return bad(501, "5.1.7", "malformed sender address");
+        if (has_eight_bit(parsed->path)) return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};
+        sender = mailbox->text();
+    }
+    if (parameters.size > options_.message_size) return refusal(End::too_large);
+    if (auto refused = handler_.mail(sender, parameters.size)) return *std::move(refused);
+    enter(Phase::mail);
+    return {250, "2.1.0", "Ok"};
+}
+
+Reply ServerSession::recipient(std::string_view argument) {
+    const auto parsed = parse_path_argument(argument, "TO:");
+    if (!parsed) return bad(501, "5.5.4", "syntax: RCPT TO:<address>");
+    if (!parsed->parameters.empty()) return bad(555, "5.5.4", "unknown parameter of RCPT");
+    const auto mailbox = parse_path(parsed->path);
+    if (!mailbox) return bad(501, "5.1.3", "malformed recipient address");
+    if (has_eight_bit(parsed->path)) return {553, "5.6.7", "a recipient beyond ASCII needs SMTPUTF8"};
+    if (recipients_ == options_.recipients) return {452, "4.5.3", "too many recipients"};
+    if (auto refused = handler_.recipient(*mailbox)) return *std::move(refused);
+    ++recipients_;
+    return {250, "2.1.5", "Ok"};
+}
+
+Reply ServerSession::rset(std::string_view) {
+    end_transaction();
+    return {250, "2.0.0", "Ok"};
+}
+
+Reply ServerSession::noop(std::string_view) {
+    return {250, "2.0.0", "Ok"};
+}
+
+Reply ServerSession::help(std::string_view) {
+    return {214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"};
+}
+
+Reply ServerSession::verify(std::string_view) {
+    return {252, "2.1.5", "not verified; send the message"};
+}
+
+Reply ServerSession::quit(std::string_view) {
+    return hang_up({221, "2.0.0", "Bye"});
+}
+
+Reply ServerSession::not_implemented(std::string_view) {
+    return bad(502, "5.5.1", "command not implemented");
+}
+
+/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read.
+Reply ServerSession::other_protocol(std::string_view) {
+    return hang_up({500, "5.5.1", "this is SMTP"});
+}
+
+}  // namespace onecopy::smtp
