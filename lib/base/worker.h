@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <thread>
@@ -23,6 +24,7 @@ public:
 
 private:
     Queue<std::optional<std::function<void()>>> tasks_;  // none: end
+    std::atomic<bool> ending_ = false;
     std::thread thread_;
 };
 

@@ -22,7 +22,7 @@ struct Member {
     base::Time since{};      // ledger time: when that copy came; window, expire and warn_after count from here
     base::Time due{};        // while pending: not before
     unsigned attempts = 0;   // of this obligation, those that cost a step of delivery.retry
-    base::Time ended{};      // history time (ledger/clock.h), when delivered, failed, dropped or ignored
+    base::Time ended{};      // history time (rules.h Now), when delivered, failed, dropped or ignored
     std::string reply;       // the backend's last words, or ours
 };
 
@@ -34,7 +34,9 @@ struct Group {
     bool alone = false;        // never merged with anything
     bool has_content = false;  // header and body are in the spool
     bool fixed = false;        // a first attempt was made in this round: the header stays
-    unsigned exposure = 0;     // of the header that is kept (message/trace.h)
+    bool tried = false;     // an attempt of this round came back, be it that no server was to be had: it is queued, not held
+    unsigned exposure = 0;  // of the header that is kept (message/trace.h)
+    base::Time touched{};   // history time of the last copy
     std::vector<Member> members;
 
     bool waiting() const;  // somebody is pending: held or queued

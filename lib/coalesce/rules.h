@@ -73,6 +73,9 @@ struct Outcome {
     std::string reply;
 };
 
+/// How long a group that met only ill servers is left alone at least, so that nothing spins.
+constexpr base::Duration rest_pause{1000};
+
 /// What changed by the outcomes of an attempt: indices into Group::members. Expiry happens here, and only here.
 std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes, const Policy& policy, const Now& now);
 
@@ -85,7 +88,10 @@ base::Time due(const Group& group);
 /// Whether its header and body are still needed: somebody is pending, or failed and may be tried again.
 bool needs_content(const Group& group);
 
-/// When the group may be forgotten, in history time; `never` while somebody is pending.
-base::Time forget_at(const Group& group, const Policy& policy);
+/// When the last thing happened to a group that waits for nothing, in history time; `never` while somebody is pending.
+base::Time idle_since(const Group& group);
+
+/// For how long after that a group is kept: the later of history and keep_failed.
+base::Duration retention(const Policy& policy);
 
 }  // namespace onecopy::coalesce

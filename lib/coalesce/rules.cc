@@ -1,0 +1,320 @@
+#include "coalesce/rules.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "base/units.h"
+#include "message/mailbox.h"
+
+namespace onecopy::coalesce {
+namespace {
+
+bool same_sender(const std::string& a, const std::string& b) {
+    return a == b || message::normal_form(a, false) == message::normal_form(b, false);
+}
+
+/// The addresses of a group, as they compare today.
+class Directory {
+public:
+    Directory(const std::vector<Member>& members, bool fold_case) : fold_case_(fold_case) {
+        for (std::size_t i = 0; i < members.size(); ++i) add(members[i].address, i);
+    }
+    void add(const std::string& address, std::size_t index) { places_.emplace(normal(address), index); }
+    const std::size_t* find(const std::string& address) const {
+        auto place = places_.find(normal(address));
+        return place == places_.end() ? nullptr : &place->second;
+    }
+
+private:
+    std::string normal(const std::string& address) const { return message::normal_form(address, fold_case_); }
+
+    std::map<std::string, std::size_t> places_;
+    bool fold_case_;
+};
+
+bool anyone_ended(const Group& group, const Arriving& copy, bool fold_case) {
+    Directory directory(group.members, fold_case);
+    return std::ranges::any_of(copy.recipients, [&](const Arriving::Recipient& recipient) {
+        const std::size_t* place = directory.find(recipient.address);
+        return place && group.members[*place].state != State::pending;
+    });
+}
+
+bool has_history(const message::Identity& identity) {
+    return !identity.message_id.empty() || identity.has_date;
+}
+
+bool remembered(const Member& member, const Policy& policy, const Now& now) {
+    return member.ended + policy.history > now.history;
+}
+
+base::Time first_due(base::Time since, const Policy& policy, const Now& now) {
+    base::Time window_ends = since + policy.window;
+    return policy.quiet.count() > 0 ? std::min(window_ends, now.ledger + policy.quiet) : window_ends;
+}
+
+/// One arriving copy being joined to one group.
+class Joining {
+public:
+    Joining(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
+            const Now& now)
+        : group_(group),
+          copy_(copy),
+          copy_id_(copy_id),
+          policy_(policy),
+          now_(now),
+          was_waiting_(group.waiting()),
+          members_(group.members, policy.fold_case) {
+        for (const Group& sibling : siblings)
+            elsewhere_.emplace_back(&sibling, Directory(sibling.members, policy.fold_case));
+    }
+
+    Joined run() {
+        for (const Arriving::Recipient& recipient : copy_.recipients) joined_.verdicts.push_back(add(recipient));
+        if (policy_.quiet.count() > 0) postpone_quiet_ones();
+        keep_content();
+        group_.touched = now_.history;
+        joined_.changed.assign(changed_.begin(), changed_.end());
+        return std::move(joined_);
+    }
+
+private:
+    Verdict add(const Arriving::Recipient& recipient) {
+        const std::size_t* place = members_.find(recipient.address);
+        if (place && !named_.insert(*place).second) return Verdict::repeated;
+        if (!place && is_elsewhere(recipient)) return Verdict::elsewhere;
+        return place ? join_member(*place, recipient) : new_member(recipient);
+    }
+
+    Verdict new_member(const Arriving::Recipient& recipient) {
+        std::size_t place = group_.members.size();
+        group_.members.emplace_back().address = recipient.address;
+        members_.add(recipient.address, place);
+        named_.insert(place);
+        if (recipient.ignored) return ignore(place);
+        open(place, recipient);
+        return Verdict::added;
+    }
+
+    Verdict join_member(std::size_t place, const Arriving::Recipient& recipient) {
+        Member& member = group_.members[place];
+        switch (member.state) {
+            case State::pending:
+                if (member.recovered && !recipient.recovered) rename(place);
+                return Verdict::merged;
+            case State::delivered:
+                if (was_waiting_ && !has_history(group_.identity)) return Verdict::suppressed;
+                if (remembered(member, policy_, now_)) return Verdict::suppressed;
+                break;
+            case State::dropped:
+                return Verdict::dropped;
+            case State::ignored:
+            case State::failed:
+                break;
+        }
+        if (recipient.ignored) return Verdict::ignored;
+        if (is_elsewhere(recipient)) return Verdict::elsewhere;
+        open(place, recipient);
+        return Verdict::again;
+    }
+
+    /// Now the envelope names who was only read from a field: the sender knows of him.
+    void rename(std::size_t place) {
+        group_.members[place].recovered = false;
+        changed_.insert(place);
+    }
+
+    Verdict ignore(std::size_t place) {
+        Member& member = group_.members[place];
+        member.state = State::ignored;
+        member.copy = copy_id_;
+        member.since = now_.ledger;
+        member.ended = now_.history;
+        changed_.insert(place);
+        return Verdict::ignored;
+    }
+
+    void open(std::size_t place, const Arriving::Recipient& recipient) {
+        Member& member = group_.members[place];
+        member.state = State::pending;
+        member.copy = copy_id_;
+        member.recovered = recipient.recovered;
+        member.since = now_.ledger;
+        member.due = first_due(now_.ledger, policy_, now_);
+        member.attempts = 0;
+        member.reply.clear();
+        changed_.insert(place);
+    }
+
+    bool is_elsewhere(const Arriving::Recipient& recipient) const {
+        if (recipient.ignored) return false;
+        return std::ranges::any_of(elsewhere_, [&](const auto& sibling) {
+            const std::size_t* place = sibling.second.find(recipient.address);
+            if (!place) return false;
+            const Member& member = sibling.first->members[*place];
+            return member.state == State::pending || (member.state == State::delivered && remembered(member, policy_, now_));
+        });
+    }
+
+    /// A further copy came: those who wait in their window wait for the next one, within it.
+    void postpone_quiet_ones() {
+        for (std::size_t i = 0; i < group_.members.size(); ++i) {
+            Member& member = group_.members[i];
+            if (member.state != State::pending || member.attempts > 0 || member.due <= now_.ledger) continue;
+            base::Time due = first_due(member.since, policy_, now_);
+            if (due == member.due) continue;
+            member.due = due;
+            changed_.insert(i);
+        }
+    }
+
+    void keep_content() {
+        if (!was_waiting_) group_.fixed = group_.tried = false;
+        if (!group_.waiting()) return;
+        bool equal = group_.identity.content == copy_.identity.content;
+        if (!group_.has_content) {
+            joined_.store_content = true;
+        } else if (equal && !group_.fixed && copy_.exposure < group_.exposure) {
+            joined_.store_header = true;
+        } else {
+            return;
+        }
+        group_.has_content = true;
+        group_.exposure = copy_.exposure;
+    }
+
+    Group& group_;
+    const Arriving& copy_;
+    std::int64_t copy_id_;
+    const Policy& policy_;
+    const Now& now_;
+    bool was_waiting_;
+    Directory members_;
+    std::vector<std::pair<const Group*, Directory>> elsewhere_;
+    std::set<std::size_t> named_;  // in this copy
+    std::set<std::size_t> changed_;
+    Joined joined_;
+};
+
+void end(Member& member, State state, const std::string& reply, const Now& now) {
+    member.state = state;
+    member.reply = reply;
+    member.ended = now.history;
+}
+
+/// Only here, at a failed attempt, may mail expire: no clock alone ends it.
+void put_off(Member& member, const Outcome& outcome, const Policy& policy, const Now& now) {
+    if (now.ledger - member.since >= policy.expire) {
+        end(member, State::failed, "expired after " + base::to_text(policy.expire) + ": " + outcome.reply, now);
+        return;
+    }
+    member.reply = outcome.reply;
+    if (outcome.what == Outcome::What::rested) {
+        member.due = std::max(member.due, now.ledger + rest_pause);
+        return;
+    }
+    std::size_t step = std::min<std::size_t>(member.attempts, policy.retry.size() - 1);
+    member.due = now.ledger + policy.retry[step];
+    ++member.attempts;
+}
+
+void apply(Member& member, const Outcome& outcome, const Policy& policy, const Now& now) {
+    switch (outcome.what) {
+        case Outcome::What::delivered:
+            return end(member, State::delivered, outcome.reply, now);
+        case Outcome::What::refused:
+            return end(member, State::failed, outcome.reply, now);
+        case Outcome::What::deferred:
+        case Outcome::What::rested:
+            return put_off(member, outcome, policy, now);
+    }
+}
+
+}  // namespace
+
+bool Group::waiting() const {
+    return std::ranges::any_of(members, [](const Member& member) { return member.state == State::pending; });
+}
+
+std::string_view to_text(Verdict verdict) {
+    static constexpr std::array names = {"added",   "merged",  "suppressed", "again",
+                                         "ignored", "dropped", "repeated",   "elsewhere"};
+    return names[static_cast<std::size_t>(verdict)];
+}
+
+Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy) {
+    if (group.alone || copy.alone) return Kinship::stranger;
+    bool same_content = group.identity.content == copy.identity.content;
+    bool same_id = group.identity.message_id == copy.identity.message_id;
+    bool has_id = !copy.identity.message_id.empty();
+    if (policy.match_id && (!same_id || (!has_id && !policy.match_content))) return Kinship::stranger;
+    if (!same_content) {
+        if (!same_id || !has_id) return Kinship::stranger;
+        bool merges = !policy.match_content && group.waiting() && !anyone_ended(group, copy, policy.fold_case) &&
+                      (!policy.match_sender || same_sender(group.sender, copy.sender));
+        return merges ? Kinship::same : Kinship::other_content;
+    }
+    if (!has_history(copy.identity) && !group.waiting()) return Kinship::stranger;
+    if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::other_sender;
+    return Kinship::same;
+}
+
+Joined join(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
+            const Now& now) {
+    return Joining(group, copy, copy_id, siblings, policy, now).run();
+}
+
+std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes, const Policy& policy, const Now& now) {
+    std::map<std::int64_t, const Outcome*> by_member;
+    for (const Outcome& outcome : outcomes) by_member[outcome.member] = &outcome;
+    std::vector<std::size_t> changed;
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+        Member& member = group.members[i];
+        auto outcome = by_member.find(member.id);
+        if (outcome == by_member.end() || member.state != State::pending) continue;
+        apply(member, *outcome->second, policy, now);
+        group.tried = true;
+        if (outcome->second->what != Outcome::What::rested) group.fixed = true;
+        changed.push_back(i);
+    }
+    return changed;
+}
+
+std::vector<std::size_t> release(Group& group, const Now& now) {
+    std::vector<std::size_t> changed;
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+        Member& member = group.members[i];
+        if (member.state != State::pending || member.due <= now.ledger) continue;
+        member.due = now.ledger;
+        changed.push_back(i);
+    }
+    return changed;
+}
+
+base::Time due(const Group& group) {
+    base::Time earliest = base::never;
+    for (const Member& member : group.members) {
+        if (member.state == State::pending) earliest = std::min(earliest, member.due);
+    }
+    return earliest;
+}
+
+bool needs_content(const Group& group) {
+    return std::ranges::any_of(
+        group.members, [](const Member& member) { return member.state == State::pending || member.state == State::failed; });
+}
+
+base::Time idle_since(const Group& group) {
+    if (group.waiting()) return base::never;
+    base::Time last = group.touched;
+    for (const Member& member : group.members) last = std::max(last, member.ended);
+    return last;
+}
+
+base::Duration retention(const Policy& policy) {
+    return std::max(policy.history, policy.keep_failed);
+}
+
+}  // namespace onecopy::coalesce

@@ -1,0 +1,400 @@
+#include "ledger/ledger_thread.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <thread>
+#include <variant>
+
+#include "base/queue.h"
+#include "ledger/spool.h"
+
+namespace onecopy::ledger {
+namespace {
+
+/// A settlement rides on the next commit, at most this much later.
+constexpr base::Duration settle_delay{5};
+/// After something was written: when to look after the house.
+constexpr base::Duration house_delay{1000};
+constexpr base::Duration busy_house_delay{5000};
+constexpr base::Duration longest_wait = std::chrono::hours(1);
+
+struct Append {
+    UploadId upload;
+    std::string piece;
+    std::function<void(bool)> answer;
+};
+struct Abandon {
+    UploadId upload;
+};
+struct Offer {
+    Copy copy;
+    std::function<void(const Acceptance&)> answer;
+    Acceptance acceptance{};
+};
+struct Want {
+    unsigned count;
+};
+struct Settle {
+    Settlement settlement;
+    Settled settled{};
+};
+struct Release {
+    std::int64_t group;
+    std::function<void(unsigned)> answer;
+    unsigned released = 0;
+};
+struct Stop {};
+
+using Request = std::variant<Append, Abandon, Offer, Want, Settle, Release, Spool::Settings, Stop>;
+
+Spool::Moment read_clocks() {
+    return {base::boot_clock(), base::wall_clock()};
+}
+
+}  // namespace
+
+struct LedgerThread::State {
+    State(Options options, base::Post post, Handler handler)
+        : post_(std::move(post)),
+          handler_(std::move(handler)),
+          spool_(posix_files(), options.directory, options.vfs, {options.hostname, options.min_free, options.policy},
+                 read_clocks()),
+          low_(spool_.low_on_space()),
+          thread_([this] { run(); }) {}
+
+    ~State() {
+        queue_.push(Stop{});
+        thread_.join();
+    }
+
+    void push(Request request) { queue_.push(std::move(request)); }
+    bool low_on_space() const { return low_; }
+    base::Duration busy_for() const {
+        std::int64_t since = busy_since_;
+        return since == 0 ? base::Duration(0) : base::boot_clock() - base::Duration(since);
+    }
+
+private:
+    void run();
+    void turn();
+    void gather();
+    base::Duration pause() const;
+    void take(Request request);
+    void take_one(Append request);
+    void take_one(Abandon request) { spool_.abandon(request.upload); }
+    void take_one(Offer request) { offers_.push_back(std::move(request)); }
+    void take_one(Want request) { wanted_ += request.count; }
+    void take_one(Settle request) { settles_.push_back(std::move(request)); }
+    void take_one(Release request) { releases_.push_back(std::move(request)); }
+    void take_one(Spool::Settings settings) { spool_.configure(std::move(settings)); }
+    void take_one(Stop) { stopping_ = true; }
+    bool urgent() const { return stopping_ || !offers_.empty() || !releases_.empty(); }
+
+    void commit();
+    void add_offers(std::vector<Spool::Operation>& operations);
+    void add_settles(std::vector<Spool::Operation>& operations);
+    void add_releases(std::vector<Spool::Operation>& operations);
+    std::size_t answer_offers(std::span<const Spool::Operation> operations);
+    void answer_settles(std::span<const Spool::Operation> operations);
+    void answer_releases();
+    void unsettled(Settle settle, bool no_room);
+    void hand_out();
+    void missing_content(const Due& due);
+    void keep_house();
+    void watch_room();
+    void notice(base::Level level, std::string event, std::string detail);
+    void flush_answers();
+    void finish();
+
+    base::Post post_;
+    Handler handler_;
+    base::Queue<Request> queue_;
+    Spool spool_;
+    std::atomic<bool> low_;
+    std::atomic<std::int64_t> busy_since_ = 0;
+
+    std::vector<Offer> offers_;
+    std::vector<Settle> settles_;
+    std::vector<Release> releases_;
+    std::vector<std::function<void()>> answers_;
+    unsigned wanted_ = 0;
+    bool stuck_ = false;       // a settlement could not be stored: nothing is forwarded until it is
+    bool unreadable_ = false;  // told once
+    bool stopping_ = false;
+    base::Time next_due_{};
+    base::Duration house_at_{};  // boot clock
+    Spool::Moment moment_{};
+
+    std::thread thread_;  // last: it uses all the others
+};
+
+void LedgerThread::State::run() try {
+    moment_ = read_clocks();
+    house_at_ = moment_.boot + house_delay;
+    while (!stopping_) turn();
+    finish();
+} catch (const SqliteLedger::CommitUnknown& unknown) {
+    post_([this, why = "a commit's outcome is unknown: " + unknown.why] { handler_.broken(why); });
+} catch (const std::exception& error) {
+    post_([this, why = std::string(error.what())] { handler_.broken(why); });
+}
+
+void LedgerThread::State::turn() {
+    gather();
+    spool_.look_for_room();
+    commit();
+    watch_room();
+    hand_out();
+    flush_answers();
+    if (moment_.boot >= house_at_) keep_house();
+    flush_answers();
+    busy_since_ = 0;
+}
+
+base::Duration LedgerThread::State::pause() const {
+    base::Duration wait = std::min(longest_wait, house_at_ - moment_.boot);
+    if (stuck_ || low_) wait = std::min(wait, house_delay);
+    if (!settles_.empty() && !stuck_) wait = std::min(wait, settle_delay);
+    if (wanted_ > 0 && !stuck_ && next_due_ != base::never) {
+        wait = std::min(wait, next_due_ - spool_.now(moment_.boot));
+    }
+    return std::max(wait, base::Duration(0));
+}
+
+/// Waits for work. Settlements alone wait a little for company: their commit costs a sync, and nobody waits for it.
+void LedgerThread::State::gather() {
+    std::vector<Request> requests = queue_.wait(pause());
+    moment_ = read_clocks();
+    busy_since_ = moment_.boot.count();
+    base::Duration until = moment_.boot + settle_delay;
+    while (true) {
+        for (Request& request : requests) take(std::move(request));
+        if (urgent() || settles_.empty() || stuck_ || moment_.boot >= until) return;
+        hand_out();
+        flush_answers();
+        requests = queue_.wait(until - moment_.boot);
+        moment_ = read_clocks();
+    }
+}
+
+void LedgerThread::State::take(Request request) {
+    std::visit([this](auto& one) { take_one(std::move(one)); }, request);
+}
+
+void LedgerThread::State::take_one(Append request) {
+    bool written = spool_.append(request.upload, request.piece);
+    answers_.push_back([answer = std::move(request.answer), written] { answer(written); });
+}
+
+void LedgerThread::State::commit() {
+    if (offers_.empty() && settles_.empty() && releases_.empty()) return;
+    flush_answers();  // of pieces that were written: their clients need not wait for the sync
+    std::vector<Spool::Operation> operations;
+    add_offers(operations);
+    add_settles(operations);
+    add_releases(operations);
+    spool_.transact(operations, moment_);
+    std::size_t offered = answer_offers(operations);
+    answer_settles(std::span(operations).subspan(offered));
+    answer_releases();
+    next_due_ = spool_.ledger().next_due(spool_.in_flight());
+    house_at_ = std::min(house_at_, moment_.boot + (spool_.log_is_long() ? base::Duration(0) : busy_house_delay));
+}
+
+void LedgerThread::State::add_offers(std::vector<Spool::Operation>& operations) {
+    for (Offer& offer : offers_) {
+        bool whole = spool_.is_whole(offer.copy);
+        if (!whole || !spool_.has_room_for(offer.copy)) {
+            offer.acceptance.status =
+                spool_.low_on_space() || whole ? Acceptance::Status::no_room : Acceptance::Status::failed;
+            continue;
+        }
+        offer.acceptance.status = Acceptance::Status::accepted;
+        operations.push_back(
+            {[this, &offer](const Context& context) { offer.acceptance = spool_.offer(offer.copy, context); }});
+    }
+}
+
+void LedgerThread::State::add_settles(std::vector<Spool::Operation>& operations) {
+    for (Settle& settle : settles_) {
+        operations.push_back({[this, &settle](const Context& context) {
+            settle.settled = spool_.ledger().settle(settle.settlement, context);
+        }});
+    }
+}
+
+void LedgerThread::State::add_releases(std::vector<Spool::Operation>& operations) {
+    for (Release& release : releases_) {
+        operations.push_back({[this, &release](const Context& context) {
+            release.released = spool_.ledger().release(release.group, context);
+        }});
+    }
+}
+
+/// How many of the operations were offers.
+std::size_t LedgerThread::State::answer_offers(std::span<const Spool::Operation> operations) {
+    std::size_t place = 0;
+    for (Offer& offer : offers_) {
+        if (offer.acceptance.status == Acceptance::Status::accepted) {
+            const Spool::Operation& operation = operations[place++];
+            if (!operation.done) {
+                offer.acceptance = {};
+                if (operation.no_room) offer.acceptance.status = Acceptance::Status::no_room;
+            }
+        }
+        spool_.abandon(offer.copy.upload);  // its extents belong to the group now, or are dead weight
+        answers_.push_back(
+            [answer = std::move(offer.answer), acceptance = std::move(offer.acceptance)] { answer(acceptance); });
+    }
+    offers_.clear();
+    return place;
+}
+
+void LedgerThread::State::answer_settles(std::span<const Spool::Operation> operations) {
+    std::vector<Settle> settles = std::move(settles_);
+    settles_.clear();
+    bool was_stuck = std::exchange(stuck_, false);
+    for (std::size_t i = 0; i < settles.size(); ++i) {
+        if (!operations[i].done) {
+            unsettled(std::move(settles[i]), operations[i].no_room);
+            continue;
+        }
+        if (settles[i].settlement.finished) spool_.in_flight().erase(settles[i].settlement.group);
+        answers_.push_back([this, settled = std::move(settles[i].settled)] { handler_.settled(settled); });
+    }
+    if (stuck_ && !was_stuck) notice(base::Level::error, "settle_failed", "forwarding stops until the spool can be written");
+    if (was_stuck && !stuck_) notice(base::Level::info, "settle_works", "forwarding goes on");
+}
+
+/// What the backend said must not be forgotten: it is kept, and nothing goes out, until it can be stored.
+void LedgerThread::State::unsettled(Settle settle, bool no_room) {
+    if (no_room && spool_.free_reserve()) notice(base::Level::warning, "reserve_used", "the disk is full");
+    settles_.push_back(std::move(settle));
+    stuck_ = true;
+}
+
+void LedgerThread::State::answer_releases() {
+    for (Release& release : releases_) {
+        answers_.push_back([answer = std::move(release.answer), released = release.released] { answer(released); });
+    }
+    releases_.clear();
+}
+
+void LedgerThread::State::hand_out() try {
+    if (wanted_ == 0 || stuck_ || stopping_) return;
+    base::Time now = spool_.now(moment_.boot);
+    if (next_due_ > now) return;
+    std::vector<Due> due;
+    for (std::int64_t group : spool_.ledger().due(now, wanted_, spool_.in_flight())) {
+        spool_.in_flight().insert(group);
+        due.push_back(spool_.ledger().load_due(group));
+        if (!due.back().content) {
+            missing_content(due.back());
+            due.pop_back();
+        }
+    }
+    next_due_ = spool_.ledger().next_due(spool_.in_flight());
+    wanted_ -= static_cast<unsigned>(due.size());
+    unreadable_ = false;
+    if (!due.empty()) answers_.push_back([this, due = std::move(due)]() mutable { handler_.due(std::move(due)); });
+} catch (const SqliteError& error) {
+    if (!std::exchange(unreadable_, true)) notice(base::Level::error, "ledger_unreadable", error.what());
+    next_due_ = spool_.now(moment_.boot) + house_delay;
+}
+
+void LedgerThread::State::missing_content(const Due& due) {
+    Settle settle;
+    settle.settlement.group = due.group;
+    for (const Due::Recipient& recipient : due.recipients) {
+        settle.settlement.outcomes.push_back({recipient.member, coalesce::Outcome::What::refused,
+                                              "554 5.6.0 the message's content is missing from the spool"});
+    }
+    notice(base::Level::error, "content_missing", "group=" + std::to_string(due.group));
+    settles_.push_back(std::move(settle));
+}
+
+void LedgerThread::State::keep_house() try {
+    bool idle = queue_.size() == 0;
+    bool more = spool_.keep_house(idle, moment_);
+    watch_room();
+    base::Duration next = std::min(longest_wait, spool_.until_forgetting(moment_));
+    if (more || !idle) next = house_delay;
+    house_at_ = moment_.boot + std::max(next, house_delay);
+} catch (const SqliteError& error) {
+    notice(base::Level::error, "house_keeping_failed", error.what());
+    house_at_ = moment_.boot + busy_house_delay;
+}
+
+void LedgerThread::State::watch_room() {
+    bool low = spool_.low_on_space();
+    if (low == low_) return;
+    low_ = low;
+    if (low) {
+        notice(base::Level::warning, "low_on_space", "less than spool.min_free is left: new mail is answered 452");
+    } else {
+        notice(base::Level::info, "space_again", "new mail is taken again");
+    }
+}
+
+void LedgerThread::State::notice(base::Level level, std::string event, std::string detail) {
+    answers_.push_back(
+        [this, level, event = std::move(event), detail = std::move(detail)] { handler_.notice(level, event, detail); });
+}
+
+void LedgerThread::State::flush_answers() {
+    if (answers_.empty()) return;
+    post_([answers = std::exchange(answers_, {})] {
+        for (const auto& answer : answers) answer();
+    });
+}
+
+/// What the backend said last is stored; offers that came after the end stay unanswered.
+void LedgerThread::State::finish() {
+    moment_ = read_clocks();
+    commit();
+    spool_.close(moment_);
+}
+
+LedgerThread::LedgerThread(Options options, base::Post post, Handler handler)
+    : state_(std::make_unique<State>(std::move(options), std::move(post), std::move(handler))) {}
+
+LedgerThread::~LedgerThread() = default;
+
+void LedgerThread::append(UploadId upload, std::string piece, std::function<void(bool)> answer) {
+    state_->push(Append{upload, std::move(piece), std::move(answer)});
+}
+
+void LedgerThread::abandon(UploadId upload) {
+    state_->push(Abandon{upload});
+}
+
+void LedgerThread::offer(Copy copy, std::function<void(const Acceptance&)> answer) {
+    state_->push(Offer{std::move(copy), std::move(answer)});
+}
+
+void LedgerThread::want(unsigned count) {
+    state_->push(Want{count});
+}
+
+void LedgerThread::settle(Settlement settlement) {
+    state_->push(Settle{std::move(settlement)});
+}
+
+void LedgerThread::release(std::int64_t group, std::function<void(unsigned)> answer) {
+    state_->push(Release{group, std::move(answer)});
+}
+
+void LedgerThread::configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname) {
+    state_->push(Spool::Settings{std::move(hostname), min_free, std::move(policy)});
+}
+
+bool LedgerThread::low_on_space() const {
+    return state_->low_on_space();
+}
+
+base::Duration LedgerThread::busy_for() const {
+    return state_->busy_for();
+}
+
+}  // namespace onecopy::ledger

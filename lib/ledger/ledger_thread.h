@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/worker.h"
+#include "coalesce/rules.h"
+#include "ledger/records.h"
+#include "ledger/spool_error.h"
+
+namespace onecopy::ledger {
+
+/// The ledger on its own thread: takes what has gathered, runs it as one transaction, commits once, then answers. All calls
+/// come from the loop's thread and return at once; every answer is called in the loop's thread, in order. Nothing is
+/// answered before it is durable.
+class LedgerThread {
+public:
+    struct Options {
+        std::string directory;
+        std::string hostname;  // for our Received field
+        std::uint64_t min_free = 0;
+        coalesce::Policy policy;
+        std::string vfs;  // SQLite's; empty: the default
+    };
+
+    struct Handler {
+        /// Groups that are due, at most as many as were wanted; they are in flight from here on.
+        std::function<void(std::vector<Due>)> due;
+        std::function<void(const Settled&)> settled;
+        /// The outcome of a commit can't be known, or the spool is beyond repair: the process must end at once, answering
+        /// nobody.
+        std::function<void(const std::string& why)> broken;
+        /// Something an admin should know: low on space and well again, a damaged row, a settlement that can't be stored.
+        std::function<void(base::Level, std::string event, std::string detail)> notice;
+    };
+
+    /// Opens the spool (throws SpoolError: unusable, of another version, held by another onecopyd) and starts.
+    LedgerThread(Options options, base::Post post, Handler handler);
+    /// Stores what is pending (settlements) and closes the spool as cleanly ended. Unanswered offers stay unanswered.
+    ~LedgerThread();
+
+    /// One piece of a large body, up to most_extent_bytes. Answered when it is written (not yet durable).
+    void append(UploadId upload, std::string piece, std::function<void(bool)> answer);
+    /// The upload will not be offered.
+    void abandon(UploadId upload);
+    void offer(Copy copy, std::function<void(const Acceptance&)> answer);
+
+    /// `count` more groups may be handed to Handler::due, now or when they fall due.
+    void want(unsigned count);
+    void settle(Settlement settlement);
+    /// Makes a group (0: all) due now; answers how many were.
+    void release(std::int64_t group, std::function<void(unsigned)> answer);
+    void configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname);
+
+    /// Any thread, at any time: less than min_free is left, so that MAIL may be answered 452 at once.
+    bool low_on_space() const;
+    /// How long the thread has been at its present batch; zero when it waits.
+    base::Duration busy_for() const;
+
+    struct State;
+
+private:
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace onecopy::ledger

@@ -1,0 +1,154 @@
+#include "ledger/reader.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/escape.h"
+#include "ledger/clock.h"
+#include "ledger/group_store.h"
+#include "ledger/schema.h"
+
+namespace onecopy::ledger {
+namespace {
+
+/// One select for each answer of `list`; the latest first.
+constexpr std::array selections = {
+    "SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 = 0 ORDER BY id DESC LIMIT ?",
+    "SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 != 0 ORDER BY id DESC LIMIT ?",
+    "SELECT DISTINCT group_id FROM members WHERE state = 2 ORDER BY group_id DESC LIMIT ?",
+    "SELECT id FROM groups ORDER BY id DESC LIMIT ?",
+};
+
+constexpr std::array outcome_names = {"delivered", "refused", "deferred", "rested"};
+
+std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
+    std::vector<CopyRecord::Recipient> recipients;
+    while (!lines.empty()) {
+        std::string_view line = lines.substr(0, lines.find('\n'));
+        lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+        std::size_t space = line.find(' ');
+        if (space == line.npos) continue;
+        recipients.push_back({std::string(line.substr(space + 1)), std::string(line.substr(0, space))});
+    }
+    return recipients;
+}
+
+}  // namespace
+
+struct Reader::State {
+    explicit State(const std::string& directory) : database(directory + "/ledger.db", Database::Mode::read_only, "") {
+        open_spool_for_reading(database);
+    }
+
+    std::vector<GroupRecord> records(const std::vector<std::int64_t>& ids, bool with_history) {
+        Clock::Stored time = ledger_time();
+        GroupStore groups(database);
+        std::vector<GroupRecord> found;
+        for (std::int64_t id : ids) {
+            std::optional<StoredGroup> group = groups.load(id);
+            if (!group) continue;
+            found.push_back(record(std::move(*group), time.ledger));
+            if (with_history) add_history(found.back());
+        }
+        return found;
+    }
+
+    std::vector<std::int64_t> with_message_id(const std::string& message_id) {
+        GroupStore groups(database);
+        std::vector<std::int64_t> ids;
+        for (std::int64_t id : groups.with_message_id(message_id)) {
+            std::optional<StoredGroup> group = groups.load(id);
+            if (group && group->identity.message_id == message_id) ids.push_back(id);
+        }
+        return ids;
+    }
+
+    Database database;
+
+private:
+    /// The ledger's clock stood there at its last commit, and has run on since by the boot clock, which a reader beside
+    /// it cannot know: the wall clock's difference is near enough for people.
+    Clock::Stored ledger_time() {
+        Statement select(database, "SELECT time, left_out, wall FROM ledger");
+        Rows row = select.query();
+        row.next();
+        base::Duration since = std::max(base::wall_clock() - base::wall_time_of(row.integer(2)), base::Duration(0));
+        return {base::time_of(row.integer(0)) + since, base::Duration(row.integer(1)), {}};
+    }
+
+    static GroupRecord record(StoredGroup group, base::Time now) {
+        GroupRecord record;
+        record.id = group.id;
+        record.message_id = group.identity.message_id;
+        record.sender = group.sender;
+        record.digest = base::hex(bytes_of(group.identity.content));
+        record.first = group.first;
+        record.size = group.size;
+        if (group.due) record.due_in = *group.due - now;
+        record.held = group.due && !group.tried;
+        record.members = std::move(group.members);
+        return record;
+    }
+
+    void add_history(GroupRecord& record) {
+        Statement copies(
+            database,
+            "SELECT n, arrived, client, helo, protocol, sender, recipients FROM copies WHERE group_id = ? ORDER BY n");
+        for (Rows row = copies.query(record.id); row.next();) {
+            record.copies.push_back({row.integer(0), base::wall_time_of(row.integer(1)), row.text(2), row.text(3),
+                                     row.text(4), row.text(5), parse_recipients(row.bytes(6))});
+        }
+        Statement attempts(
+            database,
+            "SELECT at, server, address, what, attempts.reply FROM attempts JOIN members ON "
+            "members.group_id = attempts.group_id AND members.n = attempts.member WHERE attempts.group_id = ? "
+            "ORDER BY attempts.n");
+        for (Rows row = attempts.query(record.id); row.next();) {
+            std::size_t what = std::min<std::size_t>(static_cast<std::size_t>(row.integer(3)), outcome_names.size() - 1);
+            record.attempts.push_back(
+                {base::wall_time_of(row.integer(0)), row.text(1), row.text(2), outcome_names[what], row.text(4)});
+        }
+    }
+};
+
+Reader::Reader(const std::string& directory) try : state_(std::make_unique<State>(directory)) {
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+Reader::~Reader() = default;
+
+Counts Reader::counts() try {
+    Database& database = state_->database;
+    auto number = [&database](const char* sql) { return static_cast<std::uint64_t>(database.integer(sql)); };
+    Counts counts;
+    counts.held = number("SELECT count(*) FROM groups WHERE due IS NOT NULL AND flags & 64 = 0");
+    counts.queued = number("SELECT count(*) FROM groups WHERE due IS NOT NULL AND flags & 64 != 0");
+    counts.failed = number("SELECT count(DISTINCT group_id) FROM members WHERE state = 2");
+    Statement totals(database, "SELECT copies, messages, delivered, suppressed, failed, possible_duplicates FROM ledger");
+    Rows row = totals.query();
+    if (!row.next()) return counts;
+    auto column = [&row](int place) { return static_cast<std::uint64_t>(row.integer(place)); };
+    counts.totals = {column(0), column(1), column(2), column(3), column(4), column(5)};
+    return counts;
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+std::vector<GroupRecord> Reader::list(Which which, std::size_t most) try {
+    Statement select(state_->database, selections[static_cast<std::size_t>(which)]);
+    std::vector<std::int64_t> ids = integers(select.query(static_cast<std::int64_t>(most)));
+    std::ranges::reverse(ids);
+    return state_->records(ids, false);
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+std::vector<GroupRecord> Reader::why(const std::string& message_id) try {
+    bool bracketed = message_id.starts_with('<');
+    return state_->records(state_->with_message_id(bracketed ? message_id : "<" + message_id + ">"), true);
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+}  // namespace onecopy::ledger

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coalesce/group.h"
+#include "ledger/records.h"
+#include "ledger/spool_error.h"
+
+namespace onecopy::ledger {
+
+/// One copy as `why` tells it.
+struct CopyRecord {
+    struct Recipient {
+        std::string address;
+        std::string verdict;  // coalesce::to_text(Verdict)
+    };
+    std::int64_t number = 0;
+    base::WallTime arrived{};
+    std::string client, helo, protocol, sender;
+    std::vector<Recipient> recipients;
+};
+
+/// What the backend, or nobody, said to one recipient in one attempt.
+struct AttemptRecord {
+    base::WallTime at{};
+    std::string server;
+    std::string address;
+    std::string what;  // delivered, refused, deferred, rested
+    std::string reply;
+};
+
+/// A group as people see it.
+struct GroupRecord {
+    std::int64_t id = 0;
+    std::string message_id, sender;
+    std::string digest;      // hex
+    base::WallTime first{};  // when its first copy came
+    std::uint64_t size = 0;
+    std::optional<base::Duration> due_in;  // negative: overdue or in flight; none: nobody waits
+    bool held = false;                     // nobody was tried yet: in its window
+    std::vector<coalesce::Member> members;
+    std::vector<CopyRecord> copies;       // only where asked for
+    std::vector<AttemptRecord> attempts;  // only where asked for
+};
+
+struct Counts {
+    std::uint64_t held = 0, queued = 0, failed = 0;  // groups; failed: with somebody who failed
+    Totals totals;
+};
+
+/// Reads the spool beside the ledger's thread, on a read-only connection of its own; for the helper thread. Throws
+/// SpoolError.
+class Reader {
+public:
+    enum class Which { held, queued, failed, all };
+
+    explicit Reader(const std::string& directory);
+    ~Reader();
+
+    Counts counts();
+    /// Newest last; at most `most`, the latest of them.
+    std::vector<GroupRecord> list(Which which, std::size_t most);
+    /// With or without brackets; every group of that Message-ID, with copies and attempts.
+    std::vector<GroupRecord> why(const std::string& message_id);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace onecopy::ledger

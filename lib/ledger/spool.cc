@@ -1,0 +1,256 @@
+#include "ledger/spool.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "ledger/spool_error.h"
+
+namespace onecopy::ledger {
+namespace {
+
+constexpr std::uint64_t most_reserved = std::uint64_t{64} << 20;
+constexpr std::uint64_t least_reserved = std::uint64_t{1} << 20;
+constexpr std::uint64_t most_log = std::uint64_t{64} << 20;
+constexpr unsigned forgotten_at_once = 200;
+
+/// Makes the directory ready; its words are for people.
+std::string prepare(Files& files, const std::string& directory) try {
+    files.make_directory(directory);
+    files.make_directory(directory + "/segments");
+    files.sync_directory(directory);
+    return directory;
+} catch (const FileError& error) {
+    throw SpoolError(std::string("spool.directory can't be used: ") + error.what());
+}
+
+std::string held(const std::string& directory) {
+    return "another onecopyd holds the spool " + directory + "; one spool serves one onecopyd";
+}
+
+std::uint64_t highest_segment(Files& files, const std::string& directory) {
+    std::map<std::uint64_t, std::uint64_t> found = Segments(files, directory, 1).on_disk();
+    return found.empty() ? 0 : found.rbegin()->first;
+}
+
+}  // namespace
+
+Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settings settings, Moment moment) try
+    : files_(files),
+      directory_(prepare(files, directory)),
+      lock_(directory_),
+      settings_(std::move(settings)),
+      ledger_(directory_, vfs, moment.boot, moment.wall),
+      segments_(files, directory_, highest_segment(files, directory_) + 1) {
+    files_.sync_directory(directory_);
+    files_.unlink(directory_ + "/reserve");
+    sweep_segments();
+    look_for_room();
+    make_reserve();
+} catch (const FileError& error) {
+    throw SpoolError(error.error() == EWOULDBLOCK ? held(directory) : error.what());
+}
+
+void Spool::look_for_room() {
+    try {
+        free_ = files_.free_bytes(directory_);
+    } catch (const FileError&) {
+        free_ = 0;  // what can't be asked can't be trusted to have room
+    }
+}
+
+bool Spool::has_room_for(const Copy& copy) const {
+    return free_ >= settings_.min_free + (copy.upload ? copy.header.size() : copy.size);
+}
+
+bool Spool::is_whole(const Copy& copy) const {
+    auto upload = uploads_.find(copy.upload);
+    return copy.upload == 0 || (upload != uploads_.end() && !upload->second.lost);
+}
+
+bool Spool::append(UploadId id, std::string_view piece) {
+    Upload& upload = uploads_[id];
+    if (upload.lost) return false;
+    has_segments_ = true;
+    try {
+        if (free_ < settings_.min_free + piece.size()) throw FileError("spool.min_free is reached", ENOSPC);
+        upload.extents.push_back(segments_.append(piece));
+    } catch (const FileError&) {
+        upload.extents.clear();
+        upload.lost = true;
+    }
+    return !upload.lost;
+}
+
+/// What can't be synced is lost with all that was not synced yet: nobody was told that it is safe.
+void Spool::sync_segments() {
+    try {
+        segments_.sync();
+    } catch (const FileError&) {
+        segments_.forget_unsynced();
+        for (auto& [id, upload] : uploads_) upload.lost = true;
+    }
+}
+
+Context Spool::context(Moment moment) const {
+    return {settings_.policy, settings_.hostname, ledger_.now(moment.boot), moment.wall, in_flight_};
+}
+
+void Spool::transact(std::span<Operation> operations, Moment moment) {
+    if (operations.empty()) return;
+    sync_segments();
+    if (attempt(operations, moment) || operations.size() == 1) return;
+    for (Operation& operation : operations) attempt({&operation, 1}, moment);
+}
+
+/// False: SQLite undid everything, nothing of it is durable.
+bool Spool::attempt(std::span<Operation> operations, Moment moment) {
+    auto fail_all = [&](bool no_room) {
+        for (Operation& operation : operations) {
+            operation.done = false;
+            operation.no_room |= no_room;
+        }
+        return false;
+    };
+    try {
+        ledger_.begin();
+    } catch (const SqliteError& error) {
+        return fail_all(error.disk_full());
+    }
+    Context now = context(moment);
+    for (Operation& operation : operations) {
+        operation.no_room = false;
+        operation.done = ledger_.isolated([&] { operation.run(now); },
+                                          [&](const SqliteError& error) { operation.no_room = error.disk_full(); });
+        if (!ledger_.in_transaction()) return fail_all(false);
+    }
+    return ledger_.commit(moment.boot, moment.wall) || fail_all(true);
+}
+
+Acceptance Spool::offer(const Copy& copy, const Context& context) {
+    static const std::vector<Extent> none;
+    auto upload = uploads_.find(copy.upload);
+    return ledger_.offer(copy, upload == uploads_.end() ? none : upload->second.extents, context);
+}
+
+bool Spool::free_reserve() {
+    if (!has_reserve_) return false;
+    has_reserve_ = false;
+    try {
+        files_.unlink(directory_ + "/reserve");
+    } catch (const FileError&) {
+        return false;
+    }
+    return true;
+}
+
+/// As large as the disk allows without eating into what mail may use.
+void Spool::make_reserve() {
+    if (has_reserve_ || low_on_space()) return;
+    std::uint64_t bytes = std::min(most_reserved, (free_ - settings_.min_free) / 8);
+    if (bytes < least_reserved) return;
+    try {
+        files_.reserve(directory_ + "/reserve", bytes);
+        has_reserve_ = true;
+    } catch (const FileError&) {
+        has_reserve_ = false;  // a spool without reserve works as long as the disk has room
+    }
+}
+
+std::set<std::uint64_t> Spool::uploading() const {
+    std::set<std::uint64_t> segments;
+    for (const auto& [id, upload] : uploads_) {
+        for (const Extent& extent : upload.extents) segments.insert(extent.segment);
+    }
+    return segments;
+}
+
+void Spool::sweep_segments() {
+    if (!has_segments_) return;
+    std::map<std::uint64_t, std::uint64_t> live = ledger_.live_segments();
+    std::set<std::uint64_t> kept = uploading();
+    std::map<std::uint64_t, std::uint64_t> found = segments_.on_disk();
+    has_segments_ = false;
+    for (const auto& [segment, bytes] : found) {
+        if (live.contains(segment) || kept.contains(segment)) {
+            has_segments_ = true;
+        } else {
+            segments_.remove(segment);
+        }
+    }
+}
+
+void Spool::empty_one_segment(Moment moment) {
+    if (!has_segments_) return;
+    std::map<std::uint64_t, std::uint64_t> live = ledger_.live_segments();
+    std::set<std::uint64_t> kept = uploading();
+    for (const auto& [segment, bytes] : segments_.on_disk()) {
+        auto needed = live.find(segment);
+        bool mostly_dead = needed != live.end() && needed->second < bytes / 4;
+        if (!mostly_dead || segment == segments_.current() || kept.contains(segment) || unmovable_.contains(segment))
+            continue;
+        if (!move_out(segment, moment)) continue;
+        segments_.remove(segment);
+        return;
+    }
+}
+
+/// Copies what is needed of a segment to the current one. False: not now (somebody is reading it), or never (it is damaged).
+bool Spool::move_out(std::uint64_t segment, Moment moment) {
+    std::vector<SqliteLedger::Placed> placed = ledger_.extents_in(segment);
+    if (std::ranges::any_of(placed, [this](const auto& one) { return in_flight_.contains(one.group); })) return false;
+    std::vector<Extent> moved;
+    try {
+        SegmentReader reader(directory_);
+        for (const SqliteLedger::Placed& one : placed) moved.push_back(segments_.append(reader.read(one.extent)));
+    } catch (const SegmentReader::Damaged&) {
+        unmovable_.insert(segment);  // delivery will meet the damage, and say so
+        return false;
+    }
+    Operation operation{[&](const Context&) {
+        for (std::size_t i = 0; i < placed.size(); ++i) ledger_.move_extent(placed[i], moved[i]);
+    }};
+    segments_.sync();
+    attempt({&operation, 1}, moment);
+    return operation.done;
+}
+
+bool Spool::keep_house(bool idle, Moment moment) {
+    Operation forget;
+    unsigned forgotten = 0;
+    forget.run = [&](const Context& context) { forgotten = ledger_.forget(context, forgotten_at_once); };
+    if (until_forgetting(moment) <= base::Duration(0)) attempt({&forget, 1}, moment);
+    try {
+        sweep_segments();
+        if (idle) empty_one_segment(moment);
+    } catch (const FileError&) {
+        // Dead weight stays for now; the next round tries again.
+        has_segments_ = true;
+    }
+    if (idle && ledger_.log_bytes() > 0) {
+        ledger_.checkpoint(true);
+    } else if (log_is_long()) {
+        ledger_.checkpoint(false);
+    }
+    if (idle) ledger_.shrink();
+    look_for_room();
+    make_reserve();
+    return forgotten == forgotten_at_once;
+}
+
+bool Spool::log_is_long() const {
+    return ledger_.log_bytes() > most_log;
+}
+
+base::Duration Spool::until_forgetting(Moment moment) {
+    base::Time next = ledger_.next_forgotten(settings_.policy);
+    if (next == base::never) return base::Duration::max();
+    return next - ledger_.now(moment.boot).history;
+}
+
+void Spool::close(Moment moment) {
+    ledger_.begin();
+    ledger_.mark_clean();
+    if (ledger_.commit(moment.boot, moment.wall)) ledger_.checkpoint(true);
+}
+
+}  // namespace onecopy::ledger

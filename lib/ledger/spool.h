@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ledger/files.h"
+#include "ledger/segment.h"
+#include "ledger/sqlite_ledger.h"
+
+namespace onecopy::ledger {
+
+/// The spool's directory as a whole: the ledger, the segments with what is being uploaded to them, the reserve for a full
+/// disk. Synchronous, one thread, no clock of its own. One process holds it at a time.
+class Spool {
+public:
+    struct Settings {
+        std::string hostname;
+        std::uint64_t min_free = 0;
+        coalesce::Policy policy;
+    };
+    /// What the caller's clocks say.
+    struct Moment {
+        base::Duration boot{};
+        base::WallTime wall{};
+    };
+
+    /// Throws SpoolError.
+    Spool(Files& files, std::string directory, const std::string& vfs, Settings settings, Moment moment);
+
+    void configure(Settings settings) { settings_ = std::move(settings); }
+    const Settings& settings() const { return settings_; }
+
+    /// Reads how much room the disk has; cheap, once a batch.
+    void look_for_room();
+    bool low_on_space() const { return free_ < settings_.min_free; }
+
+    /// False: it can't be written; the upload is lost, its offer will be refused.
+    bool append(UploadId upload, std::string_view piece);
+    void abandon(UploadId upload) { uploads_.erase(upload); }
+
+    /// One piece of a batch. `run` is called inside the transaction, more than once where all had to be undone.
+    struct Operation {
+        std::function<void(const Context&)> run;
+        bool done = false;     // afterwards: it is durable
+        bool no_room = false;  // afterwards: it is not, for want of room on the disk
+    };
+    /// Runs all as one transaction and commits once; one that fails is undone alone. Throws SqliteLedger::CommitUnknown.
+    void transact(std::span<Operation> operations, Moment moment);
+
+    /// For Operation::run.
+    Acceptance offer(const Copy& copy, const Context& context);
+    SqliteLedger& ledger() { return ledger_; }
+    base::Time now(base::Duration boot) const { return ledger_.now(boot).ledger; }
+    bool has_room_for(const Copy& copy) const;
+    /// Its upload, if any, is whole.
+    bool is_whole(const Copy& copy) const;
+
+    std::set<std::int64_t>& in_flight() { return in_flight_; }
+
+    /// Gives the reserve's room to those who have to write. False: there was none left.
+    bool free_reserve();
+
+    /// Forgets old groups, removes dead segments, moves what is left in mostly dead ones, writes the log back. In bounded
+    /// steps; true where more is to be done soon. `idle`: nobody is kept waiting.
+    bool keep_house(bool idle, Moment moment);
+    /// The write-ahead log has grown so long that keep_house() should not wait.
+    bool log_is_long() const;
+    /// The next moment something is to be forgotten, as a wait from now.
+    base::Duration until_forgetting(Moment moment);
+
+    /// The orderly end.
+    void close(Moment moment);
+
+private:
+    struct Upload {
+        std::vector<Extent> extents;
+        bool lost = false;
+    };
+
+    Context context(Moment moment) const;
+    bool attempt(std::span<Operation> operations, Moment moment);
+    void sync_segments();
+    std::set<std::uint64_t> uploading() const;
+    void sweep_segments();
+    void empty_one_segment(Moment moment);
+    bool move_out(std::uint64_t segment, Moment moment);
+    void make_reserve();
+
+    Files& files_;
+    std::string directory_;
+    DirectoryLock lock_;
+    Settings settings_;
+    SqliteLedger ledger_;
+    Segments segments_;
+    std::map<UploadId, Upload> uploads_;
+    std::set<std::int64_t> in_flight_;
+    std::set<std::uint64_t> unmovable_;  // damaged: left where they are
+    std::uint64_t free_ = 0;
+    bool has_segments_ = true;  // until a sweep finds none
+    bool has_reserve_ = false;
+};
+
+}  // namespace onecopy::ledger

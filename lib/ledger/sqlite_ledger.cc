@@ -1,0 +1,444 @@
+#include "ledger/sqlite_ledger.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+
+#include "base/escape.h"
+#include "ledger/group_store.h"
+#include "ledger/schema.h"
+#include "ledger/spool_error.h"
+
+namespace onecopy::ledger {
+namespace {
+
+Extent extent_at(const Rows& row, int column) {
+    return {static_cast<std::uint64_t>(row.integer(column)), static_cast<std::uint64_t>(row.integer(column + 1)),
+            static_cast<std::uint32_t>(row.integer(column + 2)), static_cast<std::uint32_t>(row.integer(column + 3))};
+}
+
+}  // namespace
+
+struct SqliteLedger::Statements {
+    explicit Statements(Database& database) : groups(database), writer(database), db(database) {}
+
+    GroupStore groups;
+    GroupWriter writer;
+    Database& db;
+    Statement begin{db, "BEGIN IMMEDIATE"};
+    Statement commit{db, "COMMIT"};
+    Statement savepoint{db, "SAVEPOINT operation"};
+    Statement release_savepoint{db, "RELEASE operation"};
+    Statement undo_savepoint{db, "ROLLBACK TO operation"};
+    Statement head{
+        db,
+        "UPDATE ledger SET time = ?, left_out = ?, wall = ?, next_group = ?, clean = ?, copies = ?, messages = ?, "
+        "delivered = ?, suppressed = ?, failed = ?, possible_duplicates = ?"};
+    Statement put_content{db, "INSERT OR REPLACE INTO content VALUES(?, ?, ?, ?)"};
+    Statement put_header{db, "UPDATE content SET header = ?2 WHERE group_id = ?1"};
+    Statement get_content{db, "SELECT header, body, body_size FROM content WHERE group_id = ?"};
+    Statement drop_content{db, "DELETE FROM content WHERE group_id = ?"};
+    Statement put_extent{db, "INSERT INTO extents VALUES(?, ?, ?, ?, ?, ?)"};
+    Statement get_extents{db, "SELECT segment, offset, length, crc FROM extents WHERE group_id = ? ORDER BY n"};
+    Statement drop_extents{db, "DELETE FROM extents WHERE group_id = ?"};
+    Statement put_copy{db, "INSERT INTO copies VALUES(?, ?, ?, ?, ?, ?, ?, ?)"};
+    Statement put_attempt{db, "INSERT INTO attempts VALUES(?, ?, ?, ?, ?, ?, ?)"};
+    Statement due{db, "SELECT id FROM groups WHERE due <= ? ORDER BY due"};
+    Statement next_due{db, "SELECT id, due FROM groups WHERE due IS NOT NULL ORDER BY due"};
+    Statement later{db, "SELECT id FROM groups WHERE due > ?"};
+    Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
+    Statement next_idle{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL"};
+    Statement live{db, "SELECT segment, sum(length) FROM extents GROUP BY segment"};
+    Statement in_segment{db, "SELECT group_id, n, segment, offset, length, crc FROM extents WHERE segment = ?"};
+    Statement move_extent{db, "UPDATE extents SET segment = ?3, offset = ?4 WHERE group_id = ?1 AND n = ?2"};
+};
+
+/// The groups that an arriving copy has to do with.
+struct SqliteLedger::Kin {
+    std::optional<StoredGroup> same;
+    std::vector<coalesce::Group> siblings;  // the same message under other senders
+    std::int64_t other_content = 0;
+};
+
+SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
+                           base::WallTime wall) try
+    : database_(directory + "/ledger.db", Database::Mode::read_write, vfs) {
+    open_spool(database_);
+    statements_ = std::make_unique<Statements>(database_);
+    sqlite3_wal_hook(
+        database_.native(),
+        [](void* self, sqlite3*, const char*, int pages) {
+            static_cast<SqliteLedger*>(self)->log_pages_ = pages;
+            return SQLITE_OK;
+        },
+        this);
+    load_head(boot, wall);
+} catch (const SqliteError& error) {
+    throw SpoolError(directory + "/ledger.db: " + error.what());
+}
+
+SqliteLedger::~SqliteLedger() = default;
+
+/// After an unclean end nobody knows which groups were attempted: their headers stay as they are, so that what may have been
+/// sent is sent again with the same bytes.
+void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
+    bool clean = false;
+    {
+        Statement select(database_,
+                         "SELECT time, left_out, wall, next_group, clean, copies, messages, delivered, suppressed, failed, "
+                         "possible_duplicates FROM ledger");
+        Rows row = select.query();
+        if (!row.next()) throw SpoolError("the ledger's first row is missing");
+        base::WallTime stored_wall = base::wall_time_of(row.integer(2));
+        Clock::Stored stored{base::time_of(row.integer(0)), base::Duration(row.integer(1)), stored_wall};
+        bool fresh = stored_wall == base::WallTime{};
+        if (fresh) stored.wall = wall;
+        clock_.emplace(stored, boot, wall);
+        head_.next_group = row.integer(3);
+        clean = row.integer(4) != 0;
+        auto count = [&row](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
+        head_.totals = {count(5), count(6), count(7), count(8), count(9), count(10)};
+    }
+    committed_ = head_;
+    begin();
+    if (!clean) database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+    if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
+}
+
+coalesce::Now SqliteLedger::now(base::Duration boot) const {
+    return clock_->now(boot);
+}
+
+void SqliteLedger::begin() {
+    statements_->begin.run();
+}
+
+void SqliteLedger::store_head(base::Duration boot, base::WallTime wall) {
+    Clock::Stored time = clock_->stored(boot, wall);
+    const Totals& totals = head_.totals;
+    auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+    statements_->head.run(base::to_integer(time.ledger), std::int64_t{time.left_out.count()}, base::to_integer(time.wall),
+                          head_.next_group, std::int64_t{head_.clean}, number(totals.copies), number(totals.messages),
+                          number(totals.delivered), number(totals.suppressed), number(totals.failed),
+                          number(totals.possible_duplicates));
+}
+
+bool SqliteLedger::commit(base::Duration boot, base::WallTime wall) {
+    try {
+        store_head(boot, wall);
+    } catch (const SqliteError&) {
+        roll_back();
+        return false;
+    }
+    try {
+        statements_->commit.run();
+    } catch (const SqliteError& error) {
+        if (!error.disk_full()) throw CommitUnknown{error.what()};
+        roll_back();
+        return false;
+    }
+    committed_ = head_;
+    return true;
+}
+
+void SqliteLedger::roll_back() {
+    if (in_transaction()) database_.exec("ROLLBACK");
+    head_ = committed_;
+}
+
+bool SqliteLedger::in_transaction() const {
+    return !database_.in_autocommit();
+}
+
+bool SqliteLedger::isolated(const std::function<void()>& operation, const std::function<void(const SqliteError&)>& failed) {
+    Head before = head_;
+    try {
+        statements_->savepoint.run();
+        operation();
+        statements_->release_savepoint.run();
+        return true;
+    } catch (const SqliteError& error) {
+        head_ = in_transaction() ? before : committed_;
+        if (in_transaction()) {
+            statements_->undo_savepoint.run();
+            statements_->release_savepoint.run();
+        }
+        failed(error);
+        return false;
+    }
+}
+
+SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& context) {
+    Kin kin;
+    const message::Identity& identity = copy.arriving.identity;
+    if (copy.arriving.alone) return kin;
+    bool by_id = context.policy.match_id && !identity.message_id.empty();
+    GroupStore& groups = statements_->groups;
+    for (std::int64_t id : by_id ? groups.with_message_id(identity.message_id) : groups.with_content(identity.content)) {
+        std::optional<StoredGroup> group = groups.load(id);
+        if (!group) continue;
+        switch (coalesce::kinship(*group, copy.arriving, context.policy)) {
+            case coalesce::Kinship::same:
+                if (!kin.same || group->identity.content == identity.content) kin.same = std::move(group);
+                break;
+            case coalesce::Kinship::other_sender:
+                kin.siblings.push_back(std::move(*group));
+                break;
+            case coalesce::Kinship::other_content:
+                kin.other_content = id;
+                break;
+            case coalesce::Kinship::stranger:
+                break;
+        }
+    }
+    return kin;
+}
+
+StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
+    StoredGroup group;
+    group.id = head_.next_group++;
+    group.sender = copy.arriving.sender;
+    group.identity = copy.arriving.identity;
+    group.alone = copy.arriving.alone;
+    group.untouched = copy.untouched;
+    group.first = context.wall;
+    ++head_.totals.messages;
+    return group;
+}
+
+Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context) {
+    Kin kin = find_kin(copy, context);
+    bool is_new = !kin.same;
+    StoredGroup group = is_new ? make_group(copy, context) : std::move(*kin.same);
+    bool was_fixed = group.fixed;
+    if (context.in_flight.contains(group.id)) group.fixed = true;  // what is being sent stays as it is
+    Acceptance acceptance;
+    acceptance.status = Acceptance::Status::accepted;
+    acceptance.group = group.id;
+    acceptance.copy = ++group.copies;
+    acceptance.other_content = kin.other_content;
+    coalesce::Joined joined =
+        coalesce::join(group, copy.arriving, acceptance.copy, kin.siblings, context.policy, context.now);
+    if (context.in_flight.contains(group.id)) group.fixed = was_fixed;
+    acceptance.verdicts = std::move(joined.verdicts);
+    for (std::size_t place : joined.changed) {
+        coalesce::Member& member = group.members[place];
+        if (member.id == 0) member.id = static_cast<std::int64_t>(place) + 1;
+        statements_->writer.save_member(group.id, member);
+    }
+    if (joined.store_content) store_content(group, copy, extents, context);
+    if (joined.store_header) {
+        statements_->put_header.run(group.id,
+                                    message::received_field(copy.arrival, context.hostname, group.id) + copy.header);
+    }
+    if (is_new) {
+        statements_->writer.insert(group);
+    } else {
+        statements_->writer.update(group);
+    }
+    describe(acceptance, group, kin, copy, context);
+    record_copy(group, copy, acceptance);
+    return acceptance;
+}
+
+/// What the log wants to know, and the totals.
+void SqliteLedger::describe(Acceptance& acceptance, const StoredGroup& group, const Kin& kin, const Copy& copy,
+                            const Context& context) {
+    using coalesce::Verdict;
+    auto count = [&](Verdict verdict) { return std::ranges::count(acceptance.verdicts, verdict); };
+    acceptance.due = coalesce::due(group);
+    acceptance.now = context.now.ledger;
+    if (count(Verdict::elsewhere) > 0) acceptance.other_sender = kin.siblings.front().id;
+    if (group.identity.content != copy.arriving.identity.content) {
+        acceptance.first_digest = base::hex(bytes_of(group.identity.content));
+        acceptance.digest = base::hex(bytes_of(copy.arriving.identity.content));
+    }
+    bool nobody_left = count(Verdict::added) + count(Verdict::merged) + count(Verdict::again) == 0;
+    acceptance.loop = nobody_left && message::passed_through(copy.header, context.hostname);
+    ++head_.totals.copies;
+    head_.totals.suppressed += static_cast<std::uint64_t>(count(Verdict::suppressed) + count(Verdict::elsewhere));
+}
+
+void SqliteLedger::store_content(StoredGroup& group, const Copy& copy, const std::vector<Extent>& extents,
+                                 const Context& context) {
+    std::string header = message::received_field(copy.arrival, context.hostname, group.id) + copy.header;
+    std::uint64_t body_size = copy.body.size();
+    std::int64_t number = 0;
+    for (const Extent& extent : extents) {
+        statements_->put_extent.run(group.id, number++, static_cast<std::int64_t>(extent.segment),
+                                    static_cast<std::int64_t>(extent.offset), std::int64_t{extent.length},
+                                    std::int64_t{extent.crc});
+        body_size += extent.length;
+    }
+    statements_->put_content.run(group.id, header, copy.body, static_cast<std::int64_t>(body_size));
+    group.size = copy.size;
+    group.eight_bit = copy.eight_bit;
+    group.untouched = copy.untouched;
+}
+
+void SqliteLedger::drop_content(StoredGroup& group) {
+    statements_->drop_content.run(group.id);
+    statements_->drop_extents.run(group.id);
+    group.has_content = false;
+}
+
+void SqliteLedger::record_copy(const StoredGroup& group, const Copy& copy, const Acceptance& acceptance) {
+    std::string recipients;
+    for (std::size_t i = 0; i < acceptance.verdicts.size(); ++i) {
+        recipients += coalesce::to_text(acceptance.verdicts[i]);
+        recipients += ' ';
+        recipients += copy.arriving.recipients[i].address;
+        recipients += '\n';
+    }
+    statements_->put_copy.run(group.id, acceptance.copy, base::to_integer(copy.arrival.time), copy.arrival.client,
+                              copy.arrival.helo, copy.arrival.protocol, copy.arriving.sender, recipients);
+}
+
+Settled SqliteLedger::settle(const Settlement& settlement, const Context& context) {
+    Settled settled;
+    settled.group = settlement.group;
+    settled.now = context.now.ledger;
+    std::optional<StoredGroup> group = statements_->groups.load(settlement.group);
+    if (!group) return settled;
+    for (std::size_t place : coalesce::settle(*group, settlement.outcomes, context.policy, context.now)) {
+        const coalesce::Member& member = group->members[place];
+        statements_->writer.save_member(group->id, member);
+        if (member.state == coalesce::State::pending) continue;
+        settled.ended.push_back({member.address, member.state, member.reply});
+        ++(member.state == coalesce::State::delivered ? head_.totals.delivered : head_.totals.failed);
+    }
+    record_attempts(*group, settlement, context);
+    if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
+    statements_->writer.update(*group);
+    settled.next = coalesce::due(*group);
+    return settled;
+}
+
+/// An ill server is no attempt on this mail: it stands with the recipient's last words only, however often it was met.
+void SqliteLedger::record_attempts(StoredGroup& group, const Settlement& settlement, const Context& context) {
+    for (const coalesce::Outcome& outcome : settlement.outcomes) {
+        if (outcome.what == coalesce::Outcome::What::rested) continue;
+        statements_->put_attempt.run(group.id, ++group.attempts, base::to_integer(context.wall), settlement.server,
+                                     outcome.member, static_cast<std::int64_t>(outcome.what), outcome.reply);
+    }
+    if (settlement.possible_duplicate) ++head_.totals.possible_duplicates;
+}
+
+unsigned SqliteLedger::release(std::int64_t group, const Context& context) {
+    std::vector<std::int64_t> ids{group};
+    if (group == 0) ids = integers(statements_->later.query(base::to_integer(context.now.ledger)));
+    unsigned released = 0;
+    for (std::int64_t id : ids) {
+        std::optional<StoredGroup> found = statements_->groups.load(id);
+        if (!found || !found->waiting()) continue;
+        for (std::size_t place : coalesce::release(*found, context.now)) {
+            statements_->writer.save_member(id, found->members[place]);
+        }
+        statements_->writer.update(*found);
+        ++released;
+    }
+    return released;
+}
+
+std::vector<std::int64_t> SqliteLedger::due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight) {
+    std::vector<std::int64_t> found;
+    Rows row = statements_->due.query(base::to_integer(now));
+    while (found.size() < most && row.next()) {
+        if (!in_flight.contains(row.integer(0))) found.push_back(row.integer(0));
+    }
+    return found;
+}
+
+base::Time SqliteLedger::next_due(const std::set<std::int64_t>& in_flight) {
+    Rows row = statements_->next_due.query();
+    while (row.next()) {
+        if (!in_flight.contains(row.integer(0))) return base::time_of(row.integer(1));
+    }
+    return base::never;
+}
+
+Due SqliteLedger::load_due(std::int64_t id) {
+    std::optional<StoredGroup> group = statements_->groups.load(id);
+    Due due;
+    if (!group) return due;
+    due.group = id;
+    due.sender = group->sender;
+    due.message_id = group->identity.message_id;
+    due.eight_bit = group->eight_bit;
+    due.untouched = group->untouched;
+    for (const coalesce::Member& member : group->members) {
+        due.everyone.push_back(member.address);
+        if (member.state == coalesce::State::pending) due.recipients.push_back({member.id, member.address, false});
+    }
+    due.content = load_content(id);
+    return due;
+}
+
+std::shared_ptr<const Content> SqliteLedger::load_content(std::int64_t group) {
+    auto content = std::make_shared<Content>();
+    Rows row = statements_->get_content.query(group);
+    if (!row.next()) return nullptr;
+    content->header = row.text(0);
+    content->body = row.text(1);
+    content->body_size = static_cast<std::uint64_t>(row.integer(2));
+    if (content->body_size == content->body.size()) return content;
+    Rows extents = statements_->get_extents.query(group);
+    while (extents.next()) content->extents.push_back(extent_at(extents, 0));
+    return content;
+}
+
+unsigned SqliteLedger::forget(const Context& context, unsigned most) {
+    base::Time before = context.now.history - coalesce::retention(context.policy);
+    std::vector<std::int64_t> ids = integers(statements_->idle.query(base::to_integer(before), std::int64_t{most}));
+    for (std::int64_t id : ids) {
+        statements_->drop_content.run(id);
+        statements_->drop_extents.run(id);
+        statements_->writer.remove(id);
+    }
+    return static_cast<unsigned>(ids.size());
+}
+
+base::Time SqliteLedger::next_forgotten(const coalesce::Policy& policy) {
+    Rows row = statements_->next_idle.query();
+    if (!row.next() || row.is_null(0)) return base::never;
+    return base::time_of(row.integer(0)) + coalesce::retention(policy);
+}
+
+std::map<std::uint64_t, std::uint64_t> SqliteLedger::live_segments() {
+    std::map<std::uint64_t, std::uint64_t> live;
+    Rows row = statements_->live.query();
+    while (row.next()) live[static_cast<std::uint64_t>(row.integer(0))] = static_cast<std::uint64_t>(row.integer(1));
+    return live;
+}
+
+std::vector<SqliteLedger::Placed> SqliteLedger::extents_in(std::uint64_t segment) {
+    std::vector<Placed> found;
+    Rows row = statements_->in_segment.query(static_cast<std::int64_t>(segment));
+    while (row.next()) found.push_back({row.integer(0), row.integer(1), extent_at(row, 2)});
+    return found;
+}
+
+void SqliteLedger::move_extent(const Placed& from, const Extent& to) {
+    statements_->move_extent.run(from.group, from.number, static_cast<std::int64_t>(to.segment),
+                                 static_cast<std::int64_t>(to.offset));
+}
+
+void SqliteLedger::checkpoint(bool all) {
+    int pages = 0;
+    int mode = all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    if (sqlite3_wal_checkpoint_v2(database_.native(), nullptr, mode, &pages, nullptr) == SQLITE_OK) log_pages_ = 0;
+}
+
+std::uint64_t SqliteLedger::log_bytes() const {
+    return static_cast<std::uint64_t>(log_pages_) * 4096;
+}
+
+void SqliteLedger::shrink() {
+    if (database_.integer("PRAGMA freelist_count") > 1024) database_.exec("PRAGMA incremental_vacuum(1024)");
+}
+
+void SqliteLedger::mark_clean() {
+    head_.clean = true;
+}
+
+}  // namespace onecopy::ledger

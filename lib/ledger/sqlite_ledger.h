@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coalesce/rules.h"
+#include "ledger/clock.h"
+#include "ledger/group_store.h"
+#include "ledger/records.h"
+#include "ledger/sqlite.h"
+
+namespace onecopy::ledger {
+
+/// What each operation needs to know besides the spool.
+struct Context {
+    const coalesce::Policy& policy;
+    const std::string& hostname;
+    coalesce::Now now;
+    base::WallTime wall{};
+    const std::set<std::int64_t>& in_flight;  // groups that were handed out and are not settled
+};
+
+/// The one truth on disk. Synchronous, one thread, no clock of its own. Each operation loads the group, asks the pure rule
+/// and stores what it decided, inside the transaction that begin() opened; nothing counts before commit(). Throws
+/// SqliteError where SQLite fails.
+class SqliteLedger {
+public:
+    /// Opens or makes DIRECTORY/ledger.db. Throws SpoolError.
+    SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot, base::WallTime wall);
+    ~SqliteLedger();
+
+    coalesce::Now now(base::Duration boot) const;
+
+    void begin();
+    /// False: cleanly undone (the disk is full). Throws CommitUnknown where nobody can know what is on the disk.
+    struct CommitUnknown {
+        std::string why;
+    };
+    bool commit(base::Duration boot, base::WallTime wall);
+    void roll_back();
+    /// Runs one operation so that its failure undoes it alone. False: it failed with SqliteError (told by `failed`), and is
+    /// undone; where SQLite undid the whole transaction with it, in_transaction() is false then.
+    bool isolated(const std::function<void()>& operation, const std::function<void(const SqliteError&)>& failed);
+    bool in_transaction() const;
+
+    Acceptance offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context);
+    Settled settle(const Settlement& settlement, const Context& context);
+    /// 0: all that wait. How many groups were made due.
+    unsigned release(std::int64_t group, const Context& context);
+
+    /// Groups due at `now` that are not in flight, earliest first.
+    std::vector<std::int64_t> due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight);
+    base::Time next_due(const std::set<std::int64_t>& in_flight);
+    Due load_due(std::int64_t group);
+
+    /// Forgets groups that were idle for longer than the policy keeps them, at most `most`. How many were.
+    unsigned forget(const Context& context, unsigned most);
+    base::Time next_forgotten(const coalesce::Policy& policy);  // history time
+
+    /// Segment -> bytes that are still needed.
+    std::map<std::uint64_t, std::uint64_t> live_segments();
+    struct Placed {
+        std::int64_t group, number;
+        Extent extent;
+    };
+    std::vector<Placed> extents_in(std::uint64_t segment);
+    void move_extent(const Placed& from, const Extent& to);
+
+    /// Writes the log back into the database. `all`: and cuts the log to nothing where no reader is in the way.
+    void checkpoint(bool all);
+    std::uint64_t log_bytes() const;
+    void shrink();      // gives free pages back to the file system, some at a time
+    void mark_clean();  // part of a transaction: the end is an orderly one
+
+private:
+    struct Statements;
+    /// What the one row of `ledger` holds besides the clock; undone with the transaction.
+    struct Head {
+        Totals totals;
+        std::int64_t next_group = 1;
+        bool clean = false;
+    };
+    struct Kin;
+
+    void load_head(base::Duration boot, base::WallTime wall);
+    void store_head(base::Duration boot, base::WallTime wall);
+    Kin find_kin(const Copy& copy, const Context& context);
+    StoredGroup make_group(const Copy& copy, const Context& context);
+    std::shared_ptr<const Content> load_content(std::int64_t group);
+    void describe(Acceptance& acceptance, const StoredGroup& group, const Kin& kin, const Copy& copy,
+                  const Context& context);
+    void store_content(StoredGroup& group, const Copy& copy, const std::vector<Extent>& extents, const Context& context);
+    void drop_content(StoredGroup& group);
+    void record_copy(const StoredGroup& group, const Copy& copy, const Acceptance& acceptance);
+    void record_attempts(StoredGroup& group, const Settlement& settlement, const Context& context);
+
+    Database database_;
+    std::unique_ptr<Statements> statements_;
+    std::optional<Clock> clock_;
+    Head head_;
+    Head committed_;
+    int log_pages_ = 0;
+};
+
+}  // namespace onecopy::ledger

@@ -1,0 +1,380 @@
+#include "coalesce/rules.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace onecopy;
+using namespace onecopy::coalesce;
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+namespace {
+
+message::Identity identity(std::string id, std::uint8_t content, bool has_date = true) {
+    message::Identity identity;
+    identity.message_id = std::move(id);
+    identity.content[0] = content;
+    identity.has_date = has_date;
+    return identity;
+}
+
+Arriving copy_for(std::vector<std::string> recipients, message::Identity which = identity("<1@x>", 1)) {
+    Arriving copy;
+    copy.sender = "sender@s.example";
+    copy.identity = std::move(which);
+    for (std::string& recipient : recipients) copy.recipients.push_back({std::move(recipient), false, false});
+    return copy;
+}
+
+Now at(base::Duration since_start) {
+    return {base::Time(since_start), base::Time(since_start)};
+}
+
+/// A group that lives through copies and attempts as the ledger would have it.
+struct Life {
+    Group group;
+    Policy policy;
+
+    explicit Life(const Arriving& first) {
+        group.id = 1;
+        group.sender = first.sender;
+        group.identity = first.identity;
+    }
+    Joined arrive(const Arriving& copy, base::Duration when, std::span<const Group> siblings = {}) {
+        Joined joined = join(group, copy, ++copies, siblings, policy, at(when));
+        for (std::size_t i = 0; i < group.members.size(); ++i) group.members[i].id = static_cast<std::int64_t>(i) + 1;
+        return joined;
+    }
+    void outcome(std::int64_t member, Outcome::What what, base::Duration when, std::string reply = "reply") {
+        Outcome outcome{member, what, std::move(reply)};
+        settle(group, {&outcome, 1}, policy, at(when));
+        if (!needs_content(group)) group.has_content = false;
+    }
+    State state(std::size_t member) const { return group.members.at(member - 1).state; }
+    std::int64_t copies = 0;
+};
+
+using What = Outcome::What;
+
+}  // namespace
+
+TEST_SUITE_BEGIN("rules");
+
+TEST_CASE("the first copy opens a window for each of its recipients and brings the content") {
+    Life life(copy_for({"a@x", "b@x"}));
+    Joined joined = life.arrive(copy_for({"a@x", "b@x"}), seconds(10));
+    CHECK(joined.verdicts == std::vector{Verdict::added, Verdict::added});
+    CHECK(joined.changed == std::vector<std::size_t>{0, 1});
+    CHECK(joined.store_content);
+    CHECK(due(life.group) == base::Time(seconds(40)));
+}
+
+TEST_CASE("a further copy joins: new recipients are added, those who wait stay as they are") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    Joined joined = life.arrive(copy_for({"A@X", "b@x"}), seconds(20));
+    CHECK(joined.verdicts == std::vector{Verdict::merged, Verdict::added});
+    CHECK(joined.changed == std::vector<std::size_t>{1});
+    CHECK_FALSE(joined.store_content);
+    CHECK(life.group.members.size() == 2);
+    CHECK_MESSAGE(due(life.group) == base::Time(seconds(30)), "later copies do not extend the window");
+    CHECK(life.group.members[1].due == base::Time(seconds(50)));
+}
+
+TEST_CASE("one named twice in a copy is one recipient") {
+    Life life(copy_for({"a@x"}));
+    CHECK(life.arrive(copy_for({"a@x", "a@X", "a@x."}), seconds(0)).verdicts ==
+          std::vector{Verdict::added, Verdict::repeated, Verdict::repeated});
+}
+
+TEST_CASE("fold_case decides whether local-parts differ by case") {
+    Life life(copy_for({"User@x"}));
+    life.policy.fold_case = false;
+    CHECK(life.arrive(copy_for({"User@x", "user@x", "User@X"}), seconds(0)).verdicts ==
+          std::vector{Verdict::added, Verdict::added, Verdict::repeated});
+}
+
+TEST_CASE("a late copy: who has it is skipped, the others get a window of their own") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::delivered, seconds(31));
+    Joined joined = life.arrive(copy_for({"a@x", "b@x"}), hours(1));
+    CHECK(joined.verdicts == std::vector{Verdict::suppressed, Verdict::added});
+    CHECK(joined.store_content);
+    CHECK(due(life.group) == base::Time(hours(1) + seconds(30)));
+    CHECK(life.state(1) == State::delivered);
+}
+
+TEST_CASE("history ends: after it a copy is delivered again, and history 0 forgets at once") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::delivered, seconds(31));
+    CHECK(life.arrive(copy_for({"a@x"}), days(7)).verdicts == std::vector{Verdict::suppressed});
+    CHECK(life.arrive(copy_for({"a@x"}), days(7) + seconds(31)).verdicts == std::vector{Verdict::again});
+    life.outcome(1, What::delivered, days(8));
+    life.policy.history = seconds(0);
+    CHECK(life.arrive(copy_for({"a@x"}), days(8)).verdicts == std::vector{Verdict::again});
+}
+
+TEST_CASE("history runs by history time: a wrong wall clock at a start ends none of it") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::delivered, seconds(31));
+    Now jumped{base::Time(days(3650)), base::Time(seconds(60))};
+    CHECK(join(life.group, copy_for({"a@x"}), 2, {}, life.policy, jumped).verdicts == std::vector{Verdict::suppressed});
+}
+
+TEST_CASE("a failed recipient is tried again by a further copy, a dropped one is not") {
+    Life life(copy_for({"a@x", "b@x"}));
+    life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
+    life.outcome(1, What::refused, seconds(30), "550 5.1.1 unknown");
+    life.group.members[1].state = State::dropped;
+    CHECK(life.arrive(copy_for({"a@x", "b@x"}), seconds(60)).verdicts == std::vector{Verdict::again, Verdict::dropped});
+    CHECK(life.state(1) == State::pending);
+    CHECK(life.group.members[0].attempts == 0);
+    CHECK(life.group.members[0].reply.empty());
+    CHECK(life.group.members[0].copy == 2);
+}
+
+TEST_CASE("foreign recipients are remembered as ignored and never become due") {
+    Arriving copy = copy_for({"a@x", "f@foreign"});
+    copy.recipients[1].ignored = true;
+    Life life(copy);
+    CHECK(life.arrive(copy, seconds(0)).verdicts == std::vector{Verdict::added, Verdict::ignored});
+    CHECK(life.arrive(copy, seconds(1)).verdicts == std::vector{Verdict::merged, Verdict::ignored});
+    life.outcome(1, What::delivered, seconds(30));
+    CHECK_FALSE(life.group.waiting());
+}
+
+TEST_CASE("quiet releases earlier, and each further copy puts that off, within the window") {
+    Life life(copy_for({"a@x"}));
+    life.policy.quiet = seconds(5);
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    CHECK(due(life.group) == base::Time(seconds(5)));
+    Joined joined = life.arrive(copy_for({"a@x", "b@x"}), seconds(4));
+    CHECK(due(life.group) == base::Time(seconds(9)));
+    CHECK(joined.changed == std::vector<std::size_t>{0, 1});
+    life.arrive(copy_for({"a@x"}), seconds(8));
+    life.arrive(copy_for({"a@x"}), seconds(12));
+    life.arrive(copy_for({"a@x"}), seconds(16));
+    life.arrive(copy_for({"a@x"}), seconds(20));
+    life.arrive(copy_for({"a@x"}), seconds(24));
+    life.arrive(copy_for({"a@x"}), seconds(28));
+    CHECK_MESSAGE(due(life.group) == base::Time(seconds(30)), "the window is the longest that anyone waits");
+}
+
+TEST_CASE("who is due stays due when a further copy comes") {
+    Life life(copy_for({"a@x"}));
+    life.policy.quiet = seconds(5);
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.arrive(copy_for({"a@x"}), seconds(7));
+    CHECK(due(life.group) == base::Time(seconds(5)));
+}
+
+TEST_CASE("the header that shows least is kept, until the first attempt of the round") {
+    Arriving open = copy_for({"a@x"}), clean = copy_for({"a@x"}), cleaner = copy_for({"a@x"});
+    open.exposure = 2;
+    clean.exposure = 1;
+    cleaner.exposure = 0;
+    Life life(open);
+    life.arrive(open, seconds(0));
+    CHECK(life.arrive(clean, seconds(1)).store_header);
+    CHECK_FALSE(life.arrive(open, seconds(2)).store_header);
+    life.outcome(1, What::deferred, seconds(30));
+    CHECK_MESSAGE(!life.arrive(cleaner, seconds(31)).store_header, "what was tried is tried again with the same bytes");
+    life.outcome(1, What::refused, seconds(90));
+    CHECK_MESSAGE(life.arrive(cleaner, seconds(100)).store_header, "a new round, the content is still there");
+}
+
+TEST_CASE("a resting backend fixes nothing and costs no step") {
+    Arriving open = copy_for({"a@x"}), clean = copy_for({"a@x"});
+    open.exposure = 1;
+    Life life(open);
+    life.arrive(open, seconds(0));
+    life.outcome(1, What::rested, seconds(30), "connection refused");
+    CHECK(life.group.members[0].attempts == 0);
+    CHECK(life.group.tried);
+    CHECK(due(life.group) == base::Time(seconds(30) + rest_pause));
+    CHECK(life.arrive(clean, seconds(31)).store_header);
+}
+
+TEST_CASE("retry steps: each in turn, the last repeats") {
+    Life life(copy_for({"a@x"}));
+    life.policy.retry = {minutes(1), minutes(5)};
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::deferred, seconds(30));
+    CHECK(due(life.group) == base::Time(seconds(90)));
+    life.outcome(1, What::deferred, seconds(90));
+    CHECK(due(life.group) == base::Time(seconds(390)));
+    life.outcome(1, What::deferred, seconds(390));
+    CHECK(due(life.group) == base::Time(seconds(690)));
+    CHECK(life.group.members[0].reply == "reply");
+}
+
+TEST_CASE("only a failed attempt expires mail, and only after expire since the copy that named the recipient") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.arrive(copy_for({"b@x"}), days(1));
+    life.outcome(1, What::rested, days(5) - seconds(1));
+    CHECK(life.state(1) == State::pending);
+    life.outcome(1, What::rested, days(5), "connection refused");
+    life.outcome(2, What::deferred, days(5));
+    CHECK(life.state(1) == State::failed);
+    CHECK(life.group.members[0].reply == "expired after 5d: connection refused");
+    CHECK_MESSAGE(life.state(2) == State::pending, "each recipient has clocks of his own");
+    life.outcome(2, What::delivered, days(30));
+    CHECK(life.state(2) == State::delivered);
+}
+
+TEST_CASE("outcomes for somebody who does not wait change nothing") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::delivered, seconds(30));
+    life.outcome(1, What::refused, seconds(31));
+    life.outcome(7, What::refused, seconds(31));
+    CHECK(life.state(1) == State::delivered);
+}
+
+TEST_CASE("release makes all who wait due, and nobody else") {
+    Life life(copy_for({"a@x", "b@x"}));
+    life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
+    life.outcome(1, What::delivered, seconds(1));
+    CHECK(release(life.group, at(seconds(2))) == std::vector<std::size_t>{1});
+    CHECK(due(life.group) == base::Time(seconds(2)));
+    CHECK(release(life.group, at(seconds(3))).empty());
+}
+
+TEST_CASE("content is needed while somebody waits or failed") {
+    Life life(copy_for({"a@x", "b@x"}));
+    life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
+    life.outcome(1, What::refused, seconds(30));
+    life.outcome(2, What::delivered, seconds(30));
+    CHECK(needs_content(life.group));
+    life.group.members[0].state = State::dropped;
+    CHECK_FALSE(needs_content(life.group));
+}
+
+TEST_CASE("a group is idle from its last event on, and never while somebody waits") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    CHECK(idle_since(life.group) == base::never);
+    life.outcome(1, What::delivered, seconds(30));
+    CHECK(idle_since(life.group) == base::Time(seconds(30)));
+    life.arrive(copy_for({"a@x"}), seconds(90));
+    CHECK(idle_since(life.group) == base::Time(seconds(90)));
+    Policy policy;
+    policy.history = days(1);
+    CHECK(retention(policy) == days(7));
+}
+
+TEST_CASE("nobody gets one message under two senders") {
+    Life other(copy_for({"a@x", "b@x", "c@x"}));
+    other.arrive(copy_for({"a@x", "b@x", "c@x"}), seconds(0));
+    other.outcome(1, What::delivered, seconds(1));
+    other.outcome(3, What::refused, seconds(1));
+    Arriving copy = copy_for({"a@x", "b@x", "c@x", "d@x"});
+    copy.sender = "verp-2@s.example";
+    CHECK(kinship(other.group, copy, other.policy) == Kinship::other_sender);
+    Life life(copy);
+    Joined joined = life.arrive(copy, seconds(2), {&other.group, 1});
+    CHECK(joined.verdicts == std::vector{Verdict::elsewhere, Verdict::elsewhere, Verdict::added, Verdict::added});
+    CHECK(life.group.members.size() == 2);
+}
+
+TEST_CASE("kinship by what match names") {
+    struct Row {
+        const char* what;
+        bool id, sender, content;  // match
+        message::Identity other;
+        const char* other_sender;
+        bool waiting;
+        Kinship expected;
+    };
+    const message::Identity mine = identity("<1@x>", 1);
+    const char* me = "sender@S.example";
+    const Row rows[] = {
+        {"all equal", true, true, true, mine, me, true, Kinship::same},
+        {"all equal, forwarded", true, true, true, mine, me, false, Kinship::same},
+        {"other id", true, true, true, identity("<2@x>", 1), me, true, Kinship::stranger},
+        {"id in other case", true, true, true, identity("<1@X>", 1), me, true, Kinship::stranger},
+        {"other content", true, true, true, identity("<1@x>", 2), me, true, Kinship::other_content},
+        {"other sender", true, true, true, mine, "Sender@s.example", true, Kinship::other_sender},
+        {"other sender, not matched", true, false, true, mine, "y@z", true, Kinship::same},
+        {"no id on either side", true, true, true, identity("", 1), me, true, Kinship::stranger},
+        {"other content, id alone counts", true, true, false, identity("<1@x>", 2), me, true, Kinship::same},
+        {"the same, forwarded", true, true, false, identity("<1@x>", 2), me, false, Kinship::other_content},
+        {"the same, other sender", true, true, false, identity("<1@x>", 2), "y@z", true, Kinship::other_content},
+        {"other id, content alone counts", false, true, true, identity("<2@x>", 1), me, true, Kinship::same},
+        {"content alone, other content", false, true, true, identity("<2@x>", 2), me, true, Kinship::stranger},
+        {"content alone, other sender", false, true, true, identity("<2@x>", 1), "y@z", true, Kinship::other_sender},
+    };
+    for (const Row& row : rows) {
+        Arriving first = copy_for({"a@x"}, row.other);
+        first.sender = row.other_sender;
+        Life life(first);
+        life.arrive(first, seconds(0));
+        if (!row.waiting) life.outcome(1, What::delivered, seconds(1));
+        life.policy.match_id = row.id;
+        life.policy.match_sender = row.sender;
+        life.policy.match_content = row.content;
+        CHECK_MESSAGE(kinship(life.group, copy_for({"b@x"}, mine), life.policy) == row.expected, row.what);
+    }
+}
+
+TEST_CASE("without Message-ID the content stands in for it, without Date besides only while somebody waits") {
+    for (bool has_date : {true, false}) {
+        Arriving copy = copy_for({"a@x"}, identity("", 1, has_date));
+        Life life(copy);
+        life.arrive(copy, seconds(0));
+        CHECK(kinship(life.group, copy, life.policy) == Kinship::same);
+        life.outcome(1, What::delivered, seconds(31));
+        CHECK(kinship(life.group, copy, life.policy) == (has_date ? Kinship::same : Kinship::stranger));
+    }
+}
+
+TEST_CASE("what goes alone merges with nothing") {
+    Arriving copy = copy_for({"a@x"});
+    Life life(copy);
+    life.arrive(copy, seconds(0));
+    Arriving lone = copy;
+    lone.alone = true;
+    CHECK(kinship(life.group, lone, life.policy) == Kinship::stranger);
+    life.group.alone = true;
+    CHECK(kinship(life.group, copy, life.policy) == Kinship::stranger);
+}
+
+TEST_CASE("match without content: who has the first message already gets the other one of that id too") {
+    Life life(copy_for({"a@x", "b@x"}));
+    life.policy.match_content = false;
+    life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
+    life.outcome(1, What::delivered, seconds(1));
+    CHECK(kinship(life.group, copy_for({"a@x"}, identity("<1@x>", 2)), life.policy) == Kinship::other_content);
+    CHECK(kinship(life.group, copy_for({"b@x"}, identity("<1@x>", 2)), life.policy) == Kinship::same);
+}
+
+TEST_CASE("the order of copies within a window does not matter") {
+    std::vector<Arriving> copies = {copy_for({"a@x", "b@x"}), copy_for({"b@x", "c@x"}), copy_for({"C@x"}),
+                                    copy_for({"d@x", "a@x"})};
+    std::vector<std::size_t> order = {0, 1, 2, 3};
+    do {
+        Life life(copies[order[0]]);
+        for (std::size_t i = 0; i < order.size(); ++i) life.arrive(copies[order[i]], seconds(i));
+        CHECK(life.group.members.size() == 4);
+        CHECK(due(life.group) == base::Time(seconds(30)));
+    } while (std::ranges::next_permutation(order).found);
+}
+
+TEST_CASE("who was only read from a field and is then named by an envelope may be told of to the sender") {
+    Arriving recovered = copy_for({"a@x"});
+    recovered.recipients[0].recovered = true;
+    Life life(recovered);
+    life.arrive(recovered, seconds(0));
+    CHECK(life.group.members[0].recovered);
+    CHECK(life.arrive(copy_for({"a@x"}), seconds(1)).changed == std::vector<std::size_t>{0});
+    CHECK_FALSE(life.group.members[0].recovered);
+}
+
+TEST_SUITE_END();
