@@ -36,6 +36,13 @@ private:
     std::vector<Field> fields_;
 };
 
+/// Not more bytes and fields than may be compared.
+bool within_limits(std::string_view block);
+
+/// Folding undone: a fold, with the white space behind it, is one space; other white space stays, but for what stands
+/// in front of the value.
+std::string join_folds(std::string_view value);
+
 /// Folding undone (RFC 5322 2.2.3), white space runs as one space, none at the ends.
 std::string unfold(std::string_view value);
 

@@ -28,6 +28,12 @@ std::string normal_form(std::string_view address, bool fold_case);
 /// Lower-cased, as A-label (IDNA 2008, libidn2), without trailing dot; unchanged but for case where it is no name.
 std::string normal_domain(std::string_view domain);
 
+/// As normal_domain(), but its A-labels as U-labels: the other way in which a text may spell it.
+std::string unicode_domain(std::string_view domain);
+
+/// What a local-part says: quotes and quoted pairs undone.
+std::string unquoted(std::string_view local_part);
+
 /// The part behind the last `@` outside quotes; empty where there is none.
 std::string_view domain_of(std::string_view address);
 

@@ -1,0 +1,17 @@
+#include "message/digest.h"
+
+#include <openssl/evp.h>
+
+#include <stdexcept>
+
+namespace onecopy::message {
+
+Digest digest(std::string_view bytes) {
+    Digest result;
+    if (EVP_Digest(bytes.data(), bytes.size(), result.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+        throw std::runtime_error("SHA-256 is not to be had from OpenSSL");
+    }
+    return result;
+}
+
+}  // namespace onecopy::message

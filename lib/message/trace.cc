@@ -1,0 +1,228 @@
+#include "message/trace.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <set>
+#include <vector>
+
+#include "base/escape.h"
+#include "message/addresses.h"
+#include "message/characters.h"
+#include "message/for_clause.h"
+#include "message/header.h"
+#include "message/names.h"
+
+namespace onecopy::message {
+
+namespace {
+
+constexpr std::size_t most_line = 78;  // RFC 5322 2.1.1
+constexpr std::size_t most_word = 255;
+
+// A stranger's word in our own field: nothing that could close a comment, start a new field or pass for another one.
+std::string safe_word(std::string_view word) {
+    const bool safe = !word.empty() && word.size() <= most_word && std::all_of(word.begin(), word.end(), [](char c) {
+        return is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+    });
+    return safe ? std::string(word) : "[unparsable]";
+}
+
+std::string client_comment(std::string_view client) {
+    if (client == "unix") return "(unix)";
+    const bool bare_v6 = client.find(':') != client.npos && !client.starts_with("IPv6:");
+    return std::string("([").append(bare_v6 ? "IPv6:" : "").append(safe_word(client)).append("])");
+}
+
+// RFC 5322 3.3, in UTC and in no locale's words.
+std::string date(base::WallTime time) {
+    constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    constexpr std::array weekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day calendar(day);
+    const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "%s, %u %s %04d %02d:%02d:%02d +0000",
+                  weekdays.at(std::chrono::weekday(day).c_encoding()), static_cast<unsigned>(calendar.day()),
+                  months.at(static_cast<unsigned>(calendar.month()) - 1), static_cast<int>(calendar.year()),
+                  static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                  static_cast<int>(clock.seconds().count()));
+    return text.data();
+}
+
+// Appends words that stay together, on the same line where there is room.
+void append_folding(std::string& out, std::size_t& column, std::string_view words) {
+    const bool fits = column + 1 + words.size() <= most_line;
+    out.append(fits ? " " : "\r\n\t").append(words);
+    column = (fits ? column + 1 : 8) + words.size();
+}
+
+// What may be shown: the addresses in To and Cc, as plain_spelling() writes them.
+using Spellings = std::set<std::string, std::less<>>;
+
+Spellings named_in_to_or_cc(const Header& header) {
+    Spellings named;
+    for (const auto& field : header.fields()) {
+        if (!field.is("To") && !field.is("Cc")) continue;
+        for (const auto& text : readings(field.value)) {
+            for (const auto& address : addresses_of(text)) named.insert(plain_spelling(address));
+        }
+    }
+    return named;
+}
+
+AddressSet blind_among(std::span<const std::string> recipients, const Header& header) {
+    const auto named = named_in_to_or_cc(header);
+    AddressSet blind;
+    for (const auto& recipient : recipients) {
+        const auto all = spellings(recipient);
+        const bool shown = std::any_of(all.begin(), all.end(), [&](const auto& each) { return named.contains(each); });
+        if (!shown) blind.add(recipient);
+    }
+    return blind;
+}
+
+bool holds_any(std::string_view value, const AddressSet& addresses) {
+    if (value.find_first_of("@=") == value.npos) return false;
+    const auto texts = readings(value);
+    return std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return addresses.held_by(text); });
+}
+
+// A name may hold an `@` too, and a line that is no field has nothing else.
+std::string_view text_of(const Field& field) {
+    auto text = field.raw;
+    if (text.ends_with("\r\n")) text.remove_suffix(2);
+    return text;
+}
+
+// Fields that stay whatever they hold. Message-ID is the author's, the same in every copy, and what the mail is known by.
+bool never_goes(const Field& field) {
+    return is_content(field.name) || field.is("Message-ID");
+}
+
+// `for joe` and `for <joe@localhost>` are how a fetcher says it before its own domain is put in.
+bool names_local_part(std::string_view text, const AddressSet& blind) {
+    const auto path = text.substr(0, text.find_first_of(" \t\r\n;(>"));
+    const auto word = path.substr(path.starts_with('<') ? 1 : 0);
+    const auto at = word.rfind('@');
+    if (at != word.npos && word.find('.', at) != word.npos) return false;
+    return blind.has_local_part(word.substr(0, at));
+}
+
+bool names_blind(const ForClause& clause, const AddressSet& blind) {
+    return holds_any(clause.text, blind) || names_local_part(clause.text, blind);
+}
+
+void append_received(std::string& out, const Field& field, const AddressSet& blind) {
+    const auto value_start = static_cast<std::size_t>(field.value.data() - field.raw.data());
+    std::size_t kept = 0;
+    for (const auto& clause : for_clauses(field.value)) {
+        if (!names_blind(clause, blind)) continue;
+        out.append(field.raw, kept, value_start + clause.begin - kept);
+        kept = value_start + clause.end;
+    }
+    out.append(field.raw, kept);
+}
+
+// An address in a text, or what stands behind the `=` of a tag: `smtp.mailfrom=a@x.example`.
+bool is_named(std::string_view address, const Spellings& named) {
+    const auto tag = address.rfind('=');
+    return named.contains(address) || (tag != address.npos && named.contains(address.substr(tag + 1)));
+}
+
+void collect_unnamed(std::string_view value, const Spellings& named, Spellings& out) {
+    if (value.find('@') == value.npos) return;
+    for (const auto& text : readings(value)) {
+        for (const auto& address : addresses_of(text)) {
+            auto spelling = plain_spelling(address);
+            if (!is_named(spelling, named)) out.insert(std::move(spelling));
+        }
+    }
+}
+
+// The words of a Received value outside comments, white space between them, and the comments whole.
+std::vector<std::string> words_of(std::string_view value) {
+    std::vector<std::string> words;
+    std::size_t depth = 0;
+    bool inside = false;
+    for (char c : value) {
+        const bool space = is_space(c) && depth == 0;
+        if (!space && (!inside || (c == '(' && depth == 0))) words.emplace_back();
+        if (c == '(') ++depth;
+        if (!space) words.back() += c;
+        if (c == ')' && depth > 0) --depth;
+        inside = !space && !(c == ')' && depth == 0);
+    }
+    return words;
+}
+
+bool written_by(const Field& field, std::string_view hostname) {
+    const auto words = words_of(field.value);
+    for (std::size_t at = 0; at + 2 < words.size(); ++at) {
+        if (words[at] == "by" && base::equal_ignoring_case(words[at + 1], hostname) && words[at + 2] == "(onecopy)") {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string received_field(const Arrival& arrival, std::string_view hostname, std::int64_t group) {
+    std::string field = "Received:";
+    std::size_t column = field.size();
+    append_folding(field, column, "from " + safe_word(arrival.helo));
+    append_folding(field, column, client_comment(arrival.client));
+    field += "\r\n\tby " + safe_word(hostname);
+    column = 8 + 3 + hostname.size();
+    append_folding(field, column, "(onecopy)");
+    append_folding(field, column, "with " + safe_word(arrival.protocol));
+    append_folding(field, column, "id " + std::to_string(group) + ";");
+    append_folding(field, column, date(arrival.time));
+    return field + "\r\n";
+}
+
+std::size_t exposure(std::string_view header_block) {
+    const Header header(header_block);
+    const auto named = named_in_to_or_cc(header);
+    Spellings shown;
+    for (const auto& field : header.fields()) {
+        if (always_goes(field.name) || never_goes(field)) continue;
+        if (!field.is("Received")) {
+            collect_unnamed(text_of(field), named, shown);
+            continue;
+        }
+        for (const auto& clause : for_clauses(field.value)) collect_unnamed(clause.text, named, shown);
+    }
+    return shown.size();
+}
+
+std::string without_private(std::string_view header_block, std::span<const std::string> recipients) {
+    if (!within_limits(header_block)) return std::string(header_block);
+    const Header header(header_block);
+    const auto blind = blind_among(recipients, header);
+    std::string out;
+    out.reserve(header_block.size());
+    for (const auto& field : header.fields()) {
+        if (always_goes(field.name)) continue;
+        if (field.is("Received") && !blind.empty()) {
+            append_received(out, field, blind);
+        } else if (blind.empty() || never_goes(field) || !holds_any(text_of(field), blind)) {
+            out += field.raw;
+        }
+    }
+    return out;
+}
+
+std::size_t hops(std::string_view header_block) {
+    return Header(header_block).count("Received");
+}
+
+bool passed_through(std::string_view header_block, std::string_view hostname) {
+    const Header header(header_block);
+    return std::any_of(header.fields().begin(), header.fields().end(),
+                       [&](const Field& field) { return field.is("Received") && written_by(field, hostname); });
+}
+
+}  // namespace onecopy::message
