@@ -1,0 +1,109 @@
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ledger/spool.h"
+
+namespace onecopy::ledger::testing {
+
+/// A directory of one test's own.
+class TemporaryDirectory {
+public:
+    TemporaryDirectory() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "onecopy-ledger-XXXXXX").string();
+        if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
+        path_ = pattern;
+    }
+    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+/// A spool that can be ended like a process that dies (nothing more is written) and opened again, at a time of the test's
+/// choice.
+class Bench {
+public:
+    explicit Bench(Files& files = posix_files()) : files_(files) { open(); }
+
+    void open() { spool_ = std::make_unique<Spool>(files_, directory_.path(), "", settings, moment); }
+    void die() { spool_.reset(); }
+    void close() {
+        spool_->close(moment);
+        spool_.reset();
+    }
+    void pass(base::Duration time) {
+        moment.boot += time;
+        moment.wall += time;
+    }
+
+    Acceptance offer(const Copy& copy) {
+        Acceptance acceptance;
+        Spool::Operation operation{[&](const Context& context) { acceptance = spool_->offer(copy, context); }};
+        spool_->transact({&operation, 1}, moment);
+        if (!operation.done) {
+            acceptance = {};
+            if (operation.no_room) acceptance.status = Acceptance::Status::no_room;
+        }
+        spool_->abandon(copy.upload);
+        return acceptance;
+    }
+    Settled settle(const Settlement& settlement) {
+        Settled settled;
+        Spool::Operation operation{[&](const Context& context) { settled = spool_->ledger().settle(settlement, context); }};
+        spool_->transact({&operation, 1}, moment);
+        if (operation.done && settlement.finished) spool_->in_flight().erase(settlement.group);
+        return settled;
+    }
+    /// As the ledger's thread hands them out.
+    std::vector<Due> take_due(std::size_t most = 100) {
+        std::vector<Due> due;
+        for (std::int64_t group : spool_->ledger().due(spool_->now(moment.boot), most, spool_->in_flight())) {
+            spool_->in_flight().insert(group);
+            due.push_back(spool_->ledger().load_due(group));
+        }
+        return due;
+    }
+    /// Everybody in it gets the same outcome.
+    Settled settle_all(const Due& due, coalesce::Outcome::What what, const std::string& reply = "250 ok") {
+        Settlement settlement;
+        settlement.group = due.group;
+        settlement.server = "sink:25";
+        for (const Due::Recipient& recipient : due.recipients)
+            settlement.outcomes.push_back({recipient.member, what, reply});
+        return settle(settlement);
+    }
+    Spool& spool() { return *spool_; }
+    const std::string& path() const { return directory_.path(); }
+
+    Spool::Settings settings{"proxy.example", 0, {}};
+    Spool::Moment moment{std::chrono::hours(1), base::wall_time_of(1'800'000'000'000)};
+
+private:
+    TemporaryDirectory directory_;
+    Files& files_;
+    std::unique_ptr<Spool> spool_;
+};
+
+inline Copy make_copy(std::vector<std::string> recipients, const std::string& id = "<1@x>", std::uint8_t content = 1,
+                      std::string body = "\r\nhello\r\n") {
+    Copy copy;
+    copy.arriving.sender = "sender@s.example";
+    copy.arriving.identity.message_id = id;
+    copy.arriving.identity.content[0] = content;
+    copy.arriving.identity.has_date = true;
+    for (std::string& recipient : recipients) copy.arriving.recipients.push_back({std::move(recipient), false, false});
+    copy.arrival = {"fetcher", "127.0.0.1", "ESMTP", base::wall_time_of(1'800'000'000'000)};
+    copy.header = "From: sender@s.example\r\nMessage-ID: " + id + "\r\n";
+    copy.body = std::move(body);
+    copy.size = copy.header.size() + copy.body.size();
+    return copy;
+}
+
+}  // namespace onecopy::ledger::testing

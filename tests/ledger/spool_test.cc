@@ -1,0 +1,404 @@
+#include "ledger/spool.h"
+
+#include <doctest/doctest.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "fixture.h"
+#include "ledger/reader.h"
+#include "ledger/spool_error.h"
+
+using namespace onecopy;
+using namespace onecopy::ledger;
+using namespace onecopy::ledger::testing;
+using coalesce::State;
+using coalesce::Verdict;
+using std::chrono::hours;
+using std::chrono::seconds;
+using What = coalesce::Outcome::What;
+namespace fs = std::filesystem;
+
+TEST_SUITE_BEGIN("spool");
+
+TEST_CASE("copies become one group, which is due when its window ends, with everyone in it") {
+    Bench bench;
+    Acceptance first = bench.offer(make_copy({"a@x", "b@x"}));
+    CHECK(first.status == Acceptance::Status::accepted);
+    CHECK(first.copy == 1);
+    bench.pass(seconds(20));
+    Acceptance second = bench.offer(make_copy({"b@x", "c@x"}));
+    CHECK(second.group == first.group);
+    CHECK(second.copy == 2);
+    CHECK(second.verdicts == std::vector{Verdict::merged, Verdict::added});
+    CHECK(bench.take_due().empty());
+    bench.pass(seconds(10));
+    std::vector<Due> due = bench.take_due();
+    REQUIRE(due.size() == 1);
+    CHECK(due[0].sender == "sender@s.example");
+    CHECK(due[0].recipients.size() == 3);
+    CHECK(due[0].everyone.size() == 3);
+    CHECK(due[0].content->body == "\r\nhello\r\n");
+    CHECK(due[0].content->header.starts_with("Received: from fetcher"));
+    CHECK(due[0].content->header.ends_with("\r\nFrom: sender@s.example\r\nMessage-ID: <1@x>\r\n"));
+    CHECK_MESSAGE(bench.take_due().empty(), "it is in flight");
+}
+
+TEST_CASE("what the backend said is stored, and content goes with the last who needs it") {
+    Bench bench;
+    bench.offer(make_copy({"a@x", "b@x", "c@x"}));
+    bench.pass(seconds(30));
+    Due due = bench.take_due().at(0);
+    Settled settled =
+        bench.settle({due.group,
+                      {{1, What::delivered, "250 ok"}, {2, What::refused, "550 no"}, {3, What::deferred, "450 later"}},
+                      "sink:25"});
+    CHECK(settled.ended.size() == 2);
+    CHECK(settled.next == bench.spool().now(bench.moment.boot) + seconds(60));
+    bench.pass(seconds(60));
+    due = bench.take_due().at(0);
+    CHECK(due.recipients.size() == 1);
+    CHECK(due.everyone.size() == 3);
+    bench.settle_all(due, What::delivered);
+    GroupRecord record = Reader(bench.path()).why("<1@x>").at(0);
+    CHECK(record.members[0].state == State::delivered);
+    CHECK(record.members[1].state == State::failed);
+    CHECK(record.members[1].reply == "550 no");
+    CHECK(record.attempts.size() == 4);
+    CHECK(bench.spool().ledger().load_due(due.group).content != nullptr);
+    bench.offer(make_copy({"b@x"}));
+    bench.pass(seconds(30));
+    bench.settle_all(bench.take_due().at(0), What::delivered);
+    CHECK(bench.spool().ledger().load_due(due.group).content == nullptr);
+}
+
+TEST_CASE("after a death every window and delivery goes on where it stood") {
+    Bench bench;
+    Acceptance accepted = bench.offer(make_copy({"a@x"}));
+    bench.pass(seconds(10));
+    bench.die();
+    bench.pass(seconds(5));
+    bench.open();
+    CHECK(bench.take_due().empty());
+    bench.pass(seconds(15));
+    CHECK(bench.take_due().at(0).group == accepted.group);
+    bench.die();
+    bench.open();
+    Due due = bench.take_due().at(0);
+    CHECK_MESSAGE(due.group == accepted.group, "in flight is a mark in memory");
+    bench.settle_all(due, What::delivered);
+    bench.die();
+    bench.open();
+    CHECK(bench.take_due().empty());
+    CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::suppressed});
+}
+
+TEST_CASE("after an unclean end a header that may have been sent is not exchanged") {
+    for (bool clean : {true, false}) {
+        Bench bench;
+        Copy open = make_copy({"a@x"}), secret = make_copy({"a@x"});
+        open.arriving.exposure = 1;
+        secret.header = "X-Less: 1\r\n" + secret.header;
+        bench.offer(open);
+        if (clean) {
+            bench.close();
+        } else {
+            bench.die();
+        }
+        bench.open();
+        bench.offer(secret);
+        bench.pass(seconds(60));
+        CHECK((bench.take_due().at(0).content->header.find("X-Less") != std::string::npos) == clean);
+    }
+}
+
+TEST_CASE("while a group is in flight its header stays and new recipients wait for the next transaction") {
+    Bench bench;
+    Copy open = make_copy({"a@x"});
+    open.arriving.exposure = 1;
+    bench.offer(open);
+    bench.pass(seconds(30));
+    Due due = bench.take_due().at(0);
+    Copy clean = make_copy({"a@x", "b@x"});
+    clean.header = "X-Less: 1\r\n" + clean.header;
+    CHECK(bench.offer(clean).verdicts == std::vector{Verdict::merged, Verdict::added});
+    bench.settle_all(due, What::delivered);
+    bench.pass(seconds(30));
+    Due next = bench.take_due().at(0);
+    REQUIRE(next.recipients.size() == 1);
+    CHECK(next.recipients[0].address == "b@x");
+    CHECK(next.content->header.find("X-Less") == std::string::npos);
+}
+
+TEST_CASE("wall clock jumps: running they change nothing, across a restart they are clamped and end no history") {
+    const base::Duration hour = hours(1), day = hours(24), decade = hours(24 * 3650);
+    for (base::Duration jump : {-hour, day, decade}) {
+        Bench bench;
+        bench.offer(make_copy({"done@x"}, "<done@x>"));
+        bench.pass(seconds(30));
+        bench.settle_all(bench.take_due().at(0), What::delivered);
+        bench.offer(make_copy({"held@x"}, "<held@x>"));
+        bench.moment.wall += jump;
+        CHECK(bench.take_due().empty());
+        bench.offer(make_copy({"other@x"}, "<other@x>"));
+        bench.moment.wall -= jump;
+        bench.die();
+        bench.moment.wall += jump;
+        bench.open();
+        bench.pass(seconds(30));
+        CHECK(bench.take_due().size() == 2);
+        CHECK(bench.offer(make_copy({"done@x"}, "<done@x>")).verdicts == std::vector{Verdict::suppressed});
+        bench.spool().keep_house(true, bench.moment);
+        CHECK(bench.offer(make_copy({"done@x"}, "<done@x>")).verdicts == std::vector{Verdict::suppressed});
+    }
+}
+
+TEST_CASE("same Message-ID, other content: a group of its own, and it is said") {
+    Bench bench;
+    Acceptance first = bench.offer(make_copy({"a@x"}));
+    Acceptance other = bench.offer(make_copy({"a@x"}, "<1@x>", 2));
+    CHECK(other.group != first.group);
+    CHECK(other.other_content == first.group);
+    CHECK(other.verdicts == std::vector{Verdict::added});
+}
+
+TEST_CASE("the same message under another sender is kept from those who have it") {
+    Bench bench;
+    Acceptance first = bench.offer(make_copy({"a@x"}));
+    Copy verp = make_copy({"a@x", "b@x"});
+    verp.arriving.sender = "bounce-2@s.example";
+    Acceptance second = bench.offer(verp);
+    CHECK(second.group != first.group);
+    CHECK(second.other_sender == first.group);
+    CHECK(second.verdicts == std::vector{Verdict::elsewhere, Verdict::added});
+}
+
+TEST_CASE("a large body lies in a segment, comes back whole, and its segment goes with it") {
+    Bench bench;
+    std::string body;
+    Copy copy = make_copy({"a@x"});
+    copy.upload = 7;
+    copy.body.clear();
+    for (char c : {'x', 'y', 'z'}) {
+        std::string piece(most_extent_bytes, c);
+        CHECK(bench.spool().append(7, piece));
+        body += piece;
+    }
+    CHECK(bench.offer(copy).status == Acceptance::Status::accepted);
+    bench.die();
+    bench.open();
+    bench.pass(seconds(30));
+    Due due = bench.take_due().at(0);
+    CHECK(due.content->body_size == body.size());
+    SegmentReader reader(bench.path());
+    std::string read;
+    for (const Extent& extent : due.content->extents) read += reader.read(extent);
+    CHECK(read == body);
+    bench.settle_all(due, What::delivered);
+    bench.spool().keep_house(true, bench.moment);
+    CHECK(fs::is_empty(bench.path() + "/segments"));
+}
+
+TEST_CASE("bytes of aborted uploads are dead weight that a sweep takes away, those under way are kept") {
+    Bench bench;
+    bench.spool().append(1, "gone");
+    bench.spool().abandon(1);
+    bench.spool().append(2, "under way");
+    bench.spool().keep_house(true, bench.moment);
+    CHECK_FALSE(fs::is_empty(bench.path() + "/segments"));
+    bench.spool().abandon(2);
+    bench.spool().keep_house(true, bench.moment);
+    CHECK(fs::is_empty(bench.path() + "/segments"));
+}
+
+TEST_CASE("of a mostly dead segment the survivors move, byte for byte") {
+    Bench bench;
+    auto upload = [&](UploadId id, const std::string& message_id, char fill, int pieces) {
+        for (int i = 0; i < pieces; ++i) bench.spool().append(id, std::string(most_extent_bytes, fill));
+        Copy copy = make_copy({"a@x"}, message_id);
+        copy.upload = id;
+        copy.body.clear();
+        return bench.offer(copy).group;
+    };
+    upload(1, "<large@x>", 'l', 20);
+    std::int64_t survivor = upload(2, "<small@x>", 's', 1);
+    bench.pass(seconds(30));
+    std::vector<Due> due = bench.take_due();
+    for (const Due& one : due) {
+        if (one.group != survivor) bench.settle_all(one, What::delivered);
+    }
+    bench.spool().keep_house(true, bench.moment);
+    bench.spool().keep_house(true, bench.moment);
+    CHECK_MESSAGE(fs::exists(bench.path() + "/segments/1"), "the survivor is being read");
+    bench.die();
+    bench.open();
+    bench.spool().keep_house(true, bench.moment);
+    bench.spool().keep_house(true, bench.moment);
+    CHECK_FALSE(fs::exists(bench.path() + "/segments/1"));
+    Due moved = bench.take_due().at(0);
+    REQUIRE(moved.content->extents.size() == 1);
+    CHECK(SegmentReader(bench.path()).read(moved.content->extents[0]) == std::string(most_extent_bytes, 's'));
+}
+
+TEST_CASE("a damaged extent is met by its checksum") {
+    Bench bench;
+    bench.spool().append(1, std::string(1000, 'a'));
+    Copy copy = make_copy({"a@x"});
+    copy.upload = 1;
+    bench.offer(copy);
+    bench.pass(seconds(30));
+    Extent extent = bench.take_due().at(0).content->extents.at(0);
+    std::fstream(bench.path() + "/segments/" + std::to_string(extent.segment), std::ios::in | std::ios::out).seekp(500)
+        << 'b';
+    CHECK_THROWS_AS(SegmentReader(bench.path()).read(extent), SegmentReader::Damaged);
+    extent.length = 2000;
+    CHECK_THROWS_AS(SegmentReader(bench.path()).read(extent), SegmentReader::Damaged);
+    extent.segment = 99;
+    CHECK_THROWS_AS(SegmentReader(bench.path()).read(extent), SegmentReader::Damaged);
+}
+
+TEST_CASE("what is old is forgotten with all that belongs to it") {
+    Bench bench;
+    bench.offer(make_copy({"a@x"}));
+    bench.pass(seconds(30));
+    bench.settle_all(bench.take_due().at(0), What::delivered);
+    CHECK(bench.spool().until_forgetting(bench.moment) == hours(24 * 7));
+    bench.pass(hours(24 * 7) - seconds(1));
+    bench.spool().keep_house(true, bench.moment);
+    CHECK(Reader(bench.path()).list(Reader::Which::all, 10).size() == 1);
+    bench.pass(seconds(1));
+    bench.spool().keep_house(true, bench.moment);
+    CHECK(Reader(bench.path()).list(Reader::Which::all, 10).empty());
+    CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::added});
+}
+
+TEST_CASE("numbers of groups are never used again") {
+    Bench bench;
+    std::int64_t first = bench.offer(make_copy({"a@x"})).group;
+    bench.pass(seconds(30));
+    bench.settle_all(bench.take_due().at(0), What::delivered);
+    bench.pass(hours(24 * 8));
+    bench.spool().keep_house(true, bench.moment);
+    bench.close();
+    bench.open();
+    CHECK(bench.offer(make_copy({"a@x"})).group == first + 1);
+}
+
+TEST_CASE("one spool, one onecopyd") {
+    Bench bench;
+    CHECK_THROWS_WITH_AS(Spool(posix_files(), bench.path(), "", bench.settings, bench.moment),
+                         doctest::Contains("another onecopyd holds the spool"), SpoolError);
+}
+
+TEST_CASE("a spool of another version, another program's file, and no database at all are refused, and left as they are") {
+    struct Row {
+        const char* sql;
+        const char* words;
+    };
+    const Row rows[] = {{"PRAGMA user_version=2", "the spool is of version 2"},
+                        {"PRAGMA application_id=1", "not a spool of onecopy's"},
+                        {nullptr, "not a database"}};
+    for (const Row& row : rows) {
+        Bench bench;
+        bench.close();
+        std::string file = bench.path() + "/ledger.db";
+        if (row.sql) {
+            Database(file, Database::Mode::read_write, "").exec(row.sql);
+        } else {
+            std::ofstream(file) << std::string(8192, 'x');
+        }
+        std::uintmax_t size = fs::file_size(file);
+        CHECK_THROWS_WITH_AS(bench.open(), doctest::Contains(row.words), SpoolError);
+        CHECK(fs::file_size(file) == size);
+    }
+}
+
+TEST_CASE("a directory that can't be used is told in words") {
+    Spool::Settings settings;
+    CHECK_THROWS_WITH_AS(Spool(posix_files(), "/proc/nowhere", "", settings, {}),
+                         doctest::Contains("spool.directory can't be used"), SpoolError);
+}
+
+TEST_CASE("one operation of a batch fails alone") {
+    Bench bench;
+    Acceptance first, third;
+    std::vector<Spool::Operation> operations;
+    operations.push_back(
+        {[&](const Context& context) { first = bench.spool().offer(make_copy({"a@x"}, "<1@x>"), context); }});
+    operations.push_back({[&](const Context& context) {
+        bench.spool().offer(make_copy({"b@x"}, "<2@x>"), context);
+        throw SqliteError("made up", SQLITE_IOERR);
+    }});
+    operations.push_back(
+        {[&](const Context& context) { third = bench.spool().offer(make_copy({"c@x"}, "<3@x>"), context); }});
+    bench.spool().transact(operations, bench.moment);
+    CHECK(operations[0].done);
+    CHECK_FALSE(operations[1].done);
+    CHECK(operations[2].done);
+    bench.die();
+    bench.open();
+    std::vector<GroupRecord> groups = Reader(bench.path()).list(Reader::Which::all, 10);
+    REQUIRE(groups.size() == 2);
+    CHECK(groups[0].message_id == "<1@x>");
+    CHECK(groups[1].message_id == "<3@x>");
+    CHECK(groups[1].id == third.group);
+    CHECK(Reader(bench.path()).counts().totals.copies == 2);
+}
+
+TEST_CASE("what people ask: held, queued, failed, all, and why") {
+    Bench bench;
+    bench.offer(make_copy({"held@x"}, "<held@x>"));
+    bench.pass(seconds(30));
+    bench.settle_all(bench.take_due().at(0), What::rested, "connection refused");
+    bench.offer(make_copy({"failed@x"}, "<failed@x>"));
+    bench.pass(seconds(30));
+    for (const Due& due : bench.take_due()) {
+        if (due.message_id == "<failed@x>") bench.settle_all(due, What::refused, "550 5.1.1 no");
+    }
+    bench.offer(make_copy({"held@x"}, "<new@x>"));
+    Reader reader(bench.path());
+    auto ids = [&](Reader::Which which) {
+        std::string text;
+        for (const GroupRecord& group : reader.list(which, 10)) text += group.message_id;
+        return text;
+    };
+    CHECK(ids(Reader::Which::held) == "<new@x>");
+    CHECK(ids(Reader::Which::queued) == "<held@x>");
+    CHECK(ids(Reader::Which::failed) == "<failed@x>");
+    CHECK(ids(Reader::Which::all) == "<held@x><failed@x><new@x>");
+    Counts counts = reader.counts();
+    CHECK(counts.held == 1);
+    CHECK(counts.queued == 1);
+    CHECK(counts.failed == 1);
+    CHECK(counts.totals.messages == 3);
+    GroupRecord why = reader.why("failed@x").at(0);
+    REQUIRE(why.copies.size() == 1);
+    CHECK(why.copies[0].recipients[0].address == "failed@x");
+    CHECK(why.copies[0].recipients[0].verdict == "added");
+    REQUIRE(why.attempts.size() == 1);
+    CHECK(why.attempts[0].server == "sink:25");
+    CHECK(why.attempts[0].what == "refused");
+    CHECK(reader.why("<nobody@x>").empty());
+    CHECK(reader.why("<held@x>").at(0).members[0].reply == "connection refused");
+}
+
+TEST_CASE("release makes one group, or all, due now") {
+    Bench bench;
+    std::int64_t one = bench.offer(make_copy({"a@x"}, "<1@x>")).group;
+    bench.offer(make_copy({"a@x"}, "<2@x>"));
+    auto release = [&](std::int64_t group) {
+        unsigned released = 0;
+        Spool::Operation operation{
+            [&](const Context& context) { released = bench.spool().ledger().release(group, context); }};
+        bench.spool().transact({&operation, 1}, bench.moment);
+        return released;
+    };
+    CHECK(release(one) == 1);
+    CHECK(bench.take_due().size() == 1);
+    CHECK(release(0) == 1);
+    CHECK(bench.take_due().size() == 1);
+    CHECK(release(99) == 0);
+}
+
+TEST_SUITE_END();
