@@ -30,9 +30,9 @@ private:
 /// choice.
 class Bench {
 public:
-    explicit Bench(Files& files = posix_files()) : files_(files) { open(); }
+    explicit Bench(Files& files = posix_files(), std::string vfs = "") : files_(files), vfs_(std::move(vfs)) { open(); }
 
-    void open() { spool_ = std::make_unique<Spool>(files_, directory_.path(), "", settings, moment); }
+    void open() { spool_ = std::make_unique<Spool>(files_, directory_.path(), vfs_, settings, moment); }
     void die() { spool_.reset(); }
     void close() {
         spool_->close(moment);
@@ -88,6 +88,7 @@ public:
 private:
     TemporaryDirectory directory_;
     Files& files_;
+    std::string vfs_;
     std::unique_ptr<Spool> spool_;
 };
 

@@ -1,0 +1,173 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "faulty_disk.h"
+#include "fixture.h"
+#include "ledger/reader.h"
+
+using namespace onecopy;
+using namespace onecopy::ledger;
+using namespace onecopy::ledger::testing;
+using coalesce::Verdict;
+using std::chrono::seconds;
+using Fault = FaultyDisk::Fault;
+using What = coalesce::Outcome::What;
+
+namespace {
+
+struct FaultyBench : FaultyFiles, Bench {
+    FaultyBench() : Bench((FaultyDisk::install(), static_cast<Files&>(*this)), FaultyDisk::vfs) {}
+    ~FaultyBench() { FaultyDisk::heal(); }
+};
+
+std::size_t stored(FaultyBench& bench) {
+    return Reader(bench.path()).list(Reader::Which::all, 100).size();
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("faults");
+
+TEST_CASE("a full disk undoes a copy cleanly at whichever write it strikes, and later it is taken") {
+    int refused = 0;
+    for (int calls = 0; calls < 40; ++calls) {
+        FaultyBench bench;
+        bench.offer(make_copy({"a@x"}, "<before@x>"));
+        FaultyDisk::calls_until = calls;
+        FaultyDisk::sqlite_writes = Fault::full;
+        Acceptance acceptance = bench.offer(make_copy({"a@x"}, "<full@x>", 1, std::string(16000, 'b')));
+        FaultyDisk::heal();
+        if (acceptance.status == Acceptance::Status::no_room) {
+            ++refused;
+            bench.die();
+            bench.open();
+            CHECK(stored(bench) == 1);
+            CHECK(bench.offer(make_copy({"a@x"}, "<full@x>")).verdicts == std::vector{Verdict::added});
+        } else {
+            CHECK(acceptance.status == Acceptance::Status::accepted);
+        }
+        CHECK(stored(bench) == 2);
+    }
+    CHECK(refused > 3);
+    CHECK(refused < 40);
+}
+
+TEST_CASE("a commit whose sync fails has no known outcome, and says so") {
+    FaultyBench bench;
+    FaultyDisk::sqlite_syncs = Fault::io;
+    CHECK_THROWS_AS(bench.offer(make_copy({"a@x"})), SqliteLedger::CommitUnknown);
+}
+
+TEST_CASE("whatever is on the disk after an unknown commit counts: lost or there, but whole") {
+    for (int calls = 0; calls < 30; ++calls) {
+        FaultyBench bench;
+        FaultyDisk::calls_until = calls;
+        FaultyDisk::sqlite_writes = Fault::io;
+        bool answered = false;
+        try {
+            answered = bench.offer(make_copy({"a@x", "b@x"}, "<1@x>", 1, std::string(16000, 'b'))).status ==
+                       Acceptance::Status::accepted;
+        } catch (const SqliteLedger::CommitUnknown&) {
+        }
+        bench.die();
+        FaultyDisk::heal();
+        bench.open();
+        bench.pass(seconds(30));
+        std::vector<Due> due = bench.take_due();
+        if (answered) REQUIRE(due.size() == 1);
+        for (const Due& one : due) {
+            CHECK(one.recipients.size() == 2);
+            CHECK(one.content->body.size() == 16000);
+        }
+    }
+}
+
+TEST_CASE("of a batch on a full disk, what still fits is stored and the rest is refused") {
+    FaultyBench bench;
+    std::vector<Acceptance> acceptances(4);
+    std::vector<Spool::Operation> operations;
+    for (std::size_t i = 0; i < acceptances.size(); ++i) {
+        operations.push_back({[&, i](const Context& context) {
+            acceptances[i] = bench.spool().offer(make_copy({"a@x"}, "<" + std::to_string(i) + "@x>"), context);
+        }});
+    }
+    FaultyDisk::sqlite_writes = Fault::full;
+    bench.spool().transact(operations, bench.moment);
+    FaultyDisk::heal();
+    for (const Spool::Operation& operation : operations) {
+        CHECK_FALSE(operation.done);
+        CHECK(operation.no_room);
+    }
+    CHECK(stored(bench) == 0);
+    CHECK_MESSAGE(Reader(bench.path()).counts().totals.copies == 0, "totals are undone too");
+    CHECK(bench.offer(make_copy({"a@x"}, "<0@x>")).group == 1);
+}
+
+TEST_CASE("a piece that can't be written loses its upload alone") {
+    FaultyBench bench;
+    CHECK(bench.spool().append(1, "one"));
+    bench.append_fails = true;
+    CHECK_FALSE(bench.spool().append(2, "two"));
+    bench.append_fails = false;
+    CHECK_MESSAGE(!bench.spool().append(2, "two"), "half of it is somewhere: it stays lost");
+    CHECK(bench.spool().append(1, "more"));
+    Copy lost = make_copy({"a@x"}), whole = make_copy({"a@x"}, "<2@x>");
+    lost.upload = 2;
+    whole.upload = 1;
+    whole.body.clear();
+    CHECK_FALSE(bench.spool().is_whole(lost));
+    CHECK(bench.spool().is_whole(whole));
+    bench.offer(whole);
+    bench.pass(seconds(30));
+    std::string body;
+    SegmentReader reader(bench.path());
+    Due due = bench.take_due().at(0);
+    for (const Extent& extent : due.content->extents) body += reader.read(extent);
+    CHECK(body == "onemore");
+}
+
+TEST_CASE("segments that can't be synced lose every upload that was not synced, and nothing that was") {
+    FaultyBench bench;
+    auto upload = [&](UploadId id, const std::string& message_id) {
+        bench.spool().append(id, "body");
+        Copy copy = make_copy({"a@x"}, message_id);
+        copy.upload = id;
+        copy.body.clear();
+        return copy;
+    };
+    CHECK(bench.offer(upload(1, "<1@x>")).status == Acceptance::Status::accepted);
+    Copy second = upload(2, "<2@x>"), third = upload(3, "<3@x>");
+    bench.sync_fails = true;
+    bench.offer(make_copy({"a@x"}, "<4@x>"));
+    CHECK_FALSE(bench.spool().is_whole(second));
+    CHECK_FALSE(bench.spool().is_whole(third));
+    bench.sync_fails = false;
+    CHECK(bench.offer(upload(5, "<5@x>")).status == Acceptance::Status::accepted);
+    bench.pass(seconds(30));
+    for (const Due& due : bench.take_due()) {
+        for (const Extent& extent : due.content->extents) CHECK(SegmentReader(bench.path()).read(extent) == "body");
+    }
+}
+
+TEST_CASE("below min_free nothing is taken, and the reserve is there for what must be written") {
+    FaultyBench bench;
+    bench.settings.min_free = 1 << 20;
+    bench.die();
+    bench.open();
+    CHECK(bench.spool().has_room_for(make_copy({"a@x"})));
+    bench.free = (1 << 20) + 10;
+    bench.spool().look_for_room();
+    CHECK_FALSE(bench.spool().low_on_space());
+    CHECK_MESSAGE(!bench.spool().has_room_for(make_copy({"a@x"})), "it would eat into what is kept free");
+    bench.free = 1000;
+    bench.spool().look_for_room();
+    CHECK(bench.spool().low_on_space());
+    CHECK_FALSE(bench.spool().append(1, "piece"));
+    CHECK(std::filesystem::exists(bench.path() + "/reserve"));
+    CHECK(bench.spool().free_reserve());
+    CHECK_FALSE(std::filesystem::exists(bench.path() + "/reserve"));
+    CHECK_FALSE(bench.spool().free_reserve());
+}
+
+TEST_SUITE_END();

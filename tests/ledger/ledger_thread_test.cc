@@ -1,0 +1,187 @@
+#include "ledger/ledger_thread.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+
+#include "base/queue.h"
+#include "faulty_disk.h"
+#include "fixture.h"
+
+using namespace onecopy;
+using namespace onecopy::ledger;
+using namespace onecopy::ledger::testing;
+using coalesce::Verdict;
+using What = coalesce::Outcome::What;
+
+namespace {
+
+/// A ledger's thread, with the test's own thread as the loop.
+class ThreadBench {
+public:
+    explicit ThreadBench(std::string vfs = "") : vfs_(std::move(vfs)) {
+        policy.window = base::Duration(0);
+        start();
+    }
+    void start() {
+        LedgerThread::Handler handler;
+        handler.due = [this](std::vector<Due> groups) { std::ranges::move(groups, std::back_inserter(due)); };
+        handler.settled = [this](const Settled& one) { settled.push_back(one); };
+        handler.broken = [this](const std::string& why) { broken = why; };
+        handler.notice = [this](base::Level, std::string event, std::string) { notices.push_back(std::move(event)); };
+        thread.emplace(
+            LedgerThread::Options{directory_.path(), "proxy.example", 0, policy, vfs_},
+            [this](std::function<void()> task) { tasks_.push(std::move(task)); }, std::move(handler));
+    }
+    /// Runs what the thread posts until the condition holds.
+    bool until(const std::function<bool()>& condition) {
+        for (auto start = std::chrono::steady_clock::now(); !condition();) {
+            if (std::chrono::steady_clock::now() - start > std::chrono::seconds(20)) return false;
+            for (auto& task : tasks_.wait(base::Duration(100))) task();
+        }
+        return true;
+    }
+    Acceptance offer(Copy copy) {
+        std::optional<Acceptance> answer;
+        thread->offer(std::move(copy), [&](const Acceptance& acceptance) { answer = acceptance; });
+        REQUIRE(until([&] { return answer.has_value(); }));
+        return *answer;
+    }
+    void settle(const Due& group, What what) {
+        Settlement settlement;
+        settlement.group = group.group;
+        for (const Due::Recipient& recipient : group.recipients)
+            settlement.outcomes.push_back({recipient.member, what, "250 ok"});
+        thread->settle(std::move(settlement));
+    }
+
+    coalesce::Policy policy;
+    std::optional<LedgerThread> thread;
+    std::vector<Due> due;
+    std::vector<Settled> settled;
+    std::vector<std::string> notices;
+    std::string broken;
+
+private:
+    std::string vfs_;
+    TemporaryDirectory directory_;
+    base::Queue<std::function<void()>> tasks_;
+};
+
+}  // namespace
+
+TEST_SUITE_BEGIN("ledger thread");
+
+TEST_CASE("a copy is answered, handed out as soon as it is due and wanted, and settled") {
+    ThreadBench bench;
+    bench.thread->want(1);
+    Acceptance acceptance = bench.offer(make_copy({"a@x"}));
+    CHECK(acceptance.status == Acceptance::Status::accepted);
+    REQUIRE(bench.until([&] { return !bench.due.empty(); }));
+    CHECK(bench.due[0].group == acceptance.group);
+    bench.settle(bench.due[0], What::delivered);
+    REQUIRE(bench.until([&] { return !bench.settled.empty(); }));
+    CHECK(bench.settled[0].ended.at(0).address == "a@x");
+    CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::suppressed});
+}
+
+TEST_CASE("no more groups are handed out than were wanted") {
+    ThreadBench bench;
+    for (int i = 0; i < 5; ++i) bench.offer(make_copy({"a@x"}, "<" + std::to_string(i) + "@x>"));
+    CHECK(bench.due.empty());
+    bench.thread->want(2);
+    REQUIRE(bench.until([&] { return bench.due.size() == 2; }));
+    bench.offer(make_copy({"a@x"}, "<6@x>"));
+    CHECK(bench.due.size() == 2);
+    bench.thread->want(10);
+    CHECK(bench.until([&] { return bench.due.size() == 6; }));
+}
+
+TEST_CASE("a window is waited for by the thread itself") {
+    ThreadBench bench;
+    bench.policy.window = base::Duration(200);
+    bench.thread->configure(bench.policy, 0, "proxy.example");
+    bench.thread->want(1);
+    auto start = std::chrono::steady_clock::now();
+    bench.offer(make_copy({"a@x"}));
+    CHECK(bench.due.empty());
+    REQUIRE(bench.until([&] { return !bench.due.empty(); }));
+    CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(199));
+}
+
+TEST_CASE("pieces are answered, and their body comes back") {
+    ThreadBench bench;
+    bench.thread->want(1);
+    int written = 0;
+    for (int i = 0; i < 3; ++i) bench.thread->append(5, std::string(1000, 'a'), [&](bool ok) { written += ok; });
+    REQUIRE(bench.until([&] { return written == 3; }));
+    Copy copy = make_copy({"a@x"});
+    copy.upload = 5;
+    copy.body.clear();
+    CHECK(bench.offer(copy).status == Acceptance::Status::accepted);
+    REQUIRE(bench.until([&] { return !bench.due.empty(); }));
+    CHECK(bench.due[0].content->extents.size() == 3);
+    copy.upload = 6;
+    CHECK_MESSAGE(bench.offer(copy).status == Acceptance::Status::failed, "nobody uploaded that");
+}
+
+TEST_CASE("an orderly end stores what the backend said") {
+    ThreadBench bench;
+    bench.thread->want(1);
+    bench.offer(make_copy({"a@x"}));
+    REQUIRE(bench.until([&] { return !bench.due.empty(); }));
+    bench.settle(bench.due[0], What::delivered);
+    bench.thread.reset();
+    bench.due.clear();
+    bench.start();
+    CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::suppressed});
+}
+
+TEST_CASE("release answers how many groups it made due") {
+    ThreadBench bench;
+    bench.policy.window = std::chrono::hours(1);
+    bench.thread->configure(bench.policy, 0, "proxy.example");
+    bench.thread->want(5);
+    std::int64_t group = bench.offer(make_copy({"a@x"}, "<1@x>")).group;
+    bench.offer(make_copy({"a@x"}, "<2@x>"));
+    std::vector<unsigned> answers;
+    bench.thread->release(group, [&](unsigned released) { answers.push_back(released); });
+    bench.thread->release(99, [&](unsigned released) { answers.push_back(released); });
+    bench.thread->release(0, [&](unsigned released) { answers.push_back(released); });
+    REQUIRE(bench.until([&] { return answers.size() == 3 && bench.due.size() == 2; }));
+    CHECK(answers == std::vector<unsigned>{1, 0, 1});
+}
+
+TEST_CASE("what can't be settled stops forwarding until it can, and is not lost") {
+    FaultyDisk::install();
+    ThreadBench bench(FaultyDisk::vfs);
+    bench.thread->want(1);
+    bench.offer(make_copy({"a@x"}, "<1@x>"));
+    bench.offer(make_copy({"a@x"}, "<2@x>"));
+    REQUIRE(bench.until([&] { return bench.due.size() == 1; }));
+    FaultyDisk::sqlite_writes = FaultyDisk::Fault::full;
+    bench.settle(bench.due[0], What::delivered);
+    bench.thread->want(1);
+    REQUIRE(bench.until([&] { return !bench.notices.empty() && bench.notices.back() == "settle_failed"; }));
+    CHECK(bench.settled.empty());
+    CHECK(bench.offer(make_copy({"a@x"}, "<3@x>")).status == Acceptance::Status::no_room);
+    FaultyDisk::heal();
+    REQUIRE(bench.until([&] { return bench.settled.size() == 1 && bench.due.size() == 2; }));
+    CHECK(bench.notices.back() == "settle_works");
+}
+
+TEST_CASE("an unknown commit answers nobody and says that the process must end") {
+    FaultyDisk::install();
+    ThreadBench bench(FaultyDisk::vfs);
+    FaultyDisk::sqlite_syncs = FaultyDisk::Fault::io;
+    bool answered = false;
+    bench.thread->offer(make_copy({"a@x"}), [&](const Acceptance&) { answered = true; });
+    CHECK(bench.until([&] { return !bench.broken.empty(); }));
+    CHECK_FALSE(answered);
+    bench.thread.reset();
+    FaultyDisk::heal();
+}
+
+TEST_SUITE_END();
