@@ -104,7 +104,9 @@ std::string_view without_dots(std::string_view domain) {
 
 std::vector<std::string> readings(std::string_view value) {
     std::vector<std::string> texts{unfold(value)};
-    if (auto close = without_spaces_at_signs(texts[0]); close != texts[0]) texts.push_back(std::move(close));
+    if (texts[0].find(" @") != std::string::npos || texts[0].find("@ ") != std::string::npos) {
+        texts.push_back(without_spaces_at_signs(texts[0]));
+    }
     if (value.find("\r\n") != value.npos) texts.push_back(without_folds(value));
     return texts;
 }

@@ -158,6 +158,7 @@ std::vector<std::string> words_of(std::string_view value) {
 }
 
 bool written_by(const Field& field, std::string_view hostname) {
+    if (field.value.find("(onecopy)") == field.value.npos) return false;
     const auto words = words_of(field.value);
     for (std::size_t at = 0; at + 2 < words.size(); ++at) {
         if (words[at] == "by" && base::equal_ignoring_case(words[at + 1], hostname) && words[at + 2] == "(onecopy)") {
