@@ -43,6 +43,20 @@ bool is_recipient_limit(const Reply& reply) {
     return reply.code == 452 || (reply.code == 552 && (reply.status.empty() || reply.status == "5.5.3"));
 }
 
+/// As much of a reply as is worth keeping for each of a thousand recipients.
+Reply excerpt(const Reply& reply) {
+    constexpr std::size_t most_text = 2048;
+    Reply excerpt(reply.code, reply.status, "");
+    excerpt.lines.clear();
+    std::size_t left = most_text;
+    for (const auto& line : reply.lines) {
+        excerpt.lines.push_back(line.substr(0, left));
+        left -= excerpt.lines.back().size();
+        if (left == 0) break;
+    }
+    return excerpt;
+}
+
 }  // namespace
 
 /// What may answer a step, and how long that may take (RFC 5321 4.5.3.2).
@@ -69,7 +83,7 @@ struct ClientSession::Running {
     }
 
     void settle(std::size_t recipient, Outcome outcome, const Reply& reply) {
-        result.recipients[recipient] = {outcome, reply};
+        result.recipients[recipient] = {outcome, excerpt(reply)};
         settled[recipient] = true;
         --undecided;
     }
@@ -302,7 +316,6 @@ void ClientSession::on_recipient(const Reply& reply) {
     const auto recipient = now.usable[now.answered++];
     if (now.settled[recipient]) return;
     if (reply.positive()) {
-        now.result.recipients[recipient].reply = reply;
         ++now.accepted;
     } else if (is_recipient_limit(reply)) {
         now.settle(recipient, now.accepted > 0 ? Outcome::again : Outcome::deferred, reply);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <random>
 
 TEST_SUITE_BEGIN("client_session");
 
@@ -421,6 +422,67 @@ TEST_CASE("P083: what is no reply makes the server ill and fails no mail") {
         sender.session.feed(ok);
         sender.session.lost("late");
         CHECK(sender.events.size() == 2);
+    }
+}
+
+TEST_CASE("of a long reply an excerpt is kept for each recipient") {
+    struct Keeper : Sender {
+        void done(const ClientSession::Result& result) override { kept = result.recipients[0].reply; }
+        Reply kept;
+    } keeper;
+    keeper.transactions = {one};
+    for (const std::string& server : {greeting.server, plain, ok}) {
+        keeper.session.feed(server);
+        keeper.session.take_output();
+    }
+    std::string reply;
+    for (int i = 0; i < 90; ++i) reply += "550-5.1.1 " + std::string(1000, 'x') + "\r\n";
+    keeper.session.feed(reply + "550 5.1.1 end\r\n");
+    CHECK(keeper.kept.code == 550);
+    CHECK(keeper.kept.text().size() < 2100);
+    CHECK(keeper.kept.lines.size() == 3);
+}
+
+TEST_CASE("whatever a server says, each transaction ends once and a dead session tells no more") {
+    std::mt19937 random(7);
+    const Strings words = {ok,
+                           ok,
+                           ok,
+                           go,
+                           "220 mx\r\n",
+                           pipelining,
+                           plain,
+                           "550 no\r\n",
+                           "451 later\r\n",
+                           "452 4.5.3 enough\r\n",
+                           "421 bye\r\n",
+                           "500 what\r\n",
+                           "x",
+                           "250-",
+                           "\r\n",
+                           "\n",
+                           std::string(1, '\0'),
+                           "530 log in\r\n"};
+    for (int round = 0; round < 20'000; ++round) {
+        Sender sender;
+        sender.transactions = {two, one, to({"a@y", "b@y", "c@y"})};
+        const bool promising = random() % 4 != 0;
+        if (promising) {
+            sender.session.feed("220 mx\r\n");
+            sender.session.take_output();
+            sender.session.feed(random() % 2 == 0 ? pipelining : plain);
+            sender.session.take_output();
+        }
+        for (int i = 0; i < 25 && !sender.session.dead(); ++i) {
+            const std::size_t usual = random() % 3 != 0 ? 4 : words.size();
+            sender.session.feed(words[random() % usual]);
+            if (random() % 8 != 0) sender.session.take_output();
+        }
+        sender.session.lost("connection lost");
+        REQUIRE(sender.session.dead());
+        REQUIRE(sender.events.back().starts_with("ill"));
+        REQUIRE(sender.events.size() == sender.started + 1);
+        for (std::size_t i = 0; i < sender.started; ++i) REQUIRE(sender.events[i].starts_with("done"));
     }
 }
 

@@ -69,6 +69,7 @@ TEST_CASE("replies are read from bytes cut anywhere") {
         {"599 x\r\n", "599 x"},
         {"550 5.1.1 no\r\n", "550 5.1.1 no"},
         {"550-5.1.1 no\r\n550 5.1.1 body\r\n", "550 5.1.1 no body"},
+        {"550-5.1.1 no\r\n550 5.7.1 body\r\n", "550 5.1.1 no 5.7.1 body"},
         {"550 5.1.1\r\n", "550 5.1.1"},
         {"550 5.1.1x no\r\n", "550 5.1.1x no"},
         {"550 4.1.1 no\r\n", "550 4.1.1 no"},

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <random>
+
 #include "dialogue.h"
 
 TEST_SUITE_BEGIN("server_data");
@@ -171,6 +173,19 @@ TEST_CASE("P035: a transaction that ends before its data is reset, and told so o
     for (const std::string end : {"RSET\r\n", "EHLO x\r\n", "HELO x\r\n", "QUIT\r\n"}) {
         CHECK(play_cut(after_ehlo({mail, end})).events == Strings{"mail <s@x>", "reset"});
         CHECK(play_cut(after_ehlo({end})).events.empty());
+    }
+}
+
+TEST_CASE("P115: random dialogues go the same way byte by byte and in one segment a line") {
+    std::mt19937 random(3);
+    const Strings words = {
+        "MAIL FROM:<s@x>\r\n", "RCPT TO:<r@x>\r\n", "DATA\r\n", "a\r\n.\r\n", "RSET\r\n", "NOOP\r\n", "EHLO x\r\n",
+        "NOOP\nNOOP\r\n",      "FOO\r\n",           "a\rb\r\n", ".\r\n",      "\0\r\n"s,  "\r\n"};
+    for (int round = 0; round < 300; ++round) {
+        Script script = {"EHLO x\r\n", "MAIL FROM:<s@x>\r\n", "RCPT TO:<r@x>\r\n", "DATA\r\n"};
+        for (int i = 0; i < 12; ++i) script.push_back(words[random() % words.size()]);
+        const auto outcome = play_cut(script, round % 2 == 0 ? Setting{} : strict());
+        REQUIRE(outcome.replies.size() >= 5);
     }
 }
 
