@@ -1,0 +1,234 @@
+"""The real neighbours of onecopy: a Dovecot POP3 catch-all mailbox, fetchmail, and a Postfix with mailboxes."""
+
+import contextlib
+import getpass
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+
+from harness import PATIENCE, until
+from messages import DOMAIN
+from ports import free_port
+
+NOBODY = 65534  # owner of mailboxes where the test runs as root: neither server delivers as root
+USER = "catchall"
+PASSWORD = "secret"
+
+
+def missing(*programs):
+    """Which of the programs this machine does not have (they stand in sbin, where an ordinary PATH does not look)."""
+    path = os.environ["PATH"] + ":/usr/sbin:/usr/lib/postfix/sbin"
+    return [each for each in programs if not shutil.which(each, path=path)]
+
+
+def _greets(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        return connection.recv(1)
+    return b""
+
+
+class _Server:
+    """A server program in the foreground, with a directory of its own; up once it greets."""
+
+    def __init__(self, directory, command):
+        self.directory = pathlib.Path(directory)
+        self._output = open(self.directory / "output", "wb")
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True
+        )
+        try:
+            until(lambda: self._process.poll() is not None or _greets(self.port), what=f"greeting of {command[0]}")
+            assert self._process.poll() is None
+        except BaseException:
+            self.close()
+            raise RuntimeError(self.said()) from None
+
+    def said(self):
+        logs = [self.directory / "output", self.directory / "log"]
+        return "\n".join(each.read_text(errors="replace") for each in logs if each.exists())
+
+    def close(self):
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
+
+
+class Dovecot(_Server):
+    """POP3 over one maildir, in the order of arrival."""
+
+    def __init__(self, directory):
+        directory = pathlib.Path(directory)
+        directory.mkdir(mode=0o755, parents=True)
+        self.port = free_port()
+        self.maildir = directory / "maildir"
+        self.owner = (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        for path in (self.maildir, *(self.maildir / name for name in ("new", "cur", "tmp"))):
+            path.mkdir()
+            os.chown(path, *self.owner)
+        (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        (directory / "dovecot.conf").write_text(self._configuration(directory))
+        super().__init__(directory, ["/usr/sbin/dovecot", "-F", "-c", str(directory / "dovecot.conf")])
+
+    def _configuration(self, directory):
+        root = os.geteuid() == 0
+        rootless = f"default_internal_user = {getpass.getuser()}\ndefault_login_user = {getpass.getuser()}\n"
+        return f"""
+base_dir = {directory}/run
+state_dir = {directory}/state
+log_path = {directory}/log
+protocols = pop3
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{self.maildir}
+first_valid_uid = 1
+first_valid_gid = 1
+{"" if root else rootless}
+passdb {{
+  driver = passwd-file
+  args = {directory}/users
+}}
+userdb {{
+  driver = static
+  args = uid={self.owner[0]} gid={self.owner[1]} home={directory}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {self.port}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+    def fill(self, messages):
+        """Puts messages into the mailbox, the first one to be fetched first."""
+        for number, data in enumerate(messages):
+            stamp = 1_600_000_000 + number
+            path = self.maildir / "new" / f"{stamp}.M{number:06}P1.host"
+            path.write_bytes(data.replace(b"\r\n", b"\n"))
+            os.chown(path, *self.owner)
+            os.utime(path, (stamp, stamp))
+
+    def count(self):
+        return sum(len(list((self.maildir / name).iterdir())) for name in ("new", "cur"))
+
+
+class Fetchmail:
+    """A multidrop account, routed by the To and Cc fields, or by the envelope field where one is named."""
+
+    def __init__(self, directory, pop3_port, smtp_port, envelope=None, smtpaddress=DOMAIN):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(mode=0o700, parents=True)
+        self.file = self.directory / "fetchmailrc"
+        routing = f'envelope "{envelope}"' if envelope else "no envelope"
+        address = f'smtpaddress "{smtpaddress}"' if smtpaddress else ""
+        self.file.write_text(
+            f'set postmaster "postmaster"\nset no bouncemail\nset no spambounce\n'
+            f"poll 127.0.0.1 proto pop3 service {pop3_port} no dns {routing} localdomains {DOMAIN}\n"
+            f'  user "{USER}" password "{PASSWORD}" to * here\n'
+            f"  smtphost 127.0.0.1/{smtp_port} {address} fetchall sslproto ''\n"
+        )
+        self.file.chmod(0o600)
+        self.output = ""
+
+    def run(self):
+        """One poll of the mailbox; fetchmail's exit status (0: there was mail, 1: there was none)."""
+        done = subprocess.run(
+            ["fetchmail", "--nodetach", "--nosyslog", "-v", "--fetchmailrc", str(self.file), "--pidfile", "fetchmail.pid"],
+            env={**os.environ, "HOME": str(self.directory), "FETCHMAILHOME": str(self.directory), "LC_ALL": "C"},
+            cwd=self.directory,
+            capture_output=True,
+            timeout=4 * PATIENCE,
+            check=False,
+        )
+        self.output += (done.stdout + done.stderr).decode("utf-8", "replace")
+        return done.returncode
+
+
+class Postfix(_Server):
+    """A mail server with a maildir for each user of the domain; others it refuses."""
+
+    def __init__(self, directory, users, settings=""):
+        directory = pathlib.Path(directory)
+        self.port = free_port()
+        self.mailboxes = directory / "mail"
+        for name in ("", "mail", "etc", "queue", "data"):
+            (directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.chown(self.mailboxes, NOBODY, NOBODY)
+        shutil.chown(directory / "data", "postfix", "postfix")
+        (directory / "etc" / "main.cf").write_text(self._main(directory, users) + settings)
+        (directory / "etc" / "master.cf").write_text(self._master())
+        subprocess.run(["/usr/sbin/postfix", "-c", str(directory / "etc"), "check"], check=True, capture_output=True, timeout=PATIENCE)
+        super().__init__(directory, ["/usr/lib/postfix/sbin/master", "-c", str(directory / "etc"), "-d"])
+
+    @staticmethod
+    def _main(directory, users):
+        mailboxes = ", ".join(f"{{ {user}@{DOMAIN} = {user}/ }}" for user in users)
+        return f"""
+compatibility_level = 3.6
+queue_directory = {directory}/queue
+data_directory = {directory}/data
+maillog_file = {directory}/log
+maillog_file_prefixes = {directory}
+myhostname = mail.{DOMAIN}
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+alias_maps =
+alias_database =
+local_recipient_maps =
+virtual_mailbox_domains = {DOMAIN}
+virtual_mailbox_base = {directory}/mail
+virtual_mailbox_maps = inline:{{ {mailboxes} }}
+virtual_uid_maps = static:{NOBODY}
+virtual_gid_maps = static:{NOBODY}
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions =
+smtputf8_enable = no
+"""
+
+    def _master(self):
+        services = [
+            f"127.0.0.1:{self.port} inet n - n - - smtpd",
+            "cleanup unix n - n - 0 cleanup",
+            "qmgr unix n - n 300 1 qmgr",
+            "rewrite unix - - n - - trivial-rewrite",
+            "virtual unix - n n - - virtual",
+            "smtp unix - - n - - smtp",
+            "error unix - - n - - error",
+            "bounce unix - - n - 0 bounce",
+            "defer unix - - n - 0 bounce",
+            "proxymap unix - - n - - proxymap",
+            "anvil unix - - n - 1 anvil",
+            "postlog unix-dgram n - n - 1 postlogd",
+        ]
+        return "\n".join(services) + "\n"
+
+    def mailbox(self, user):
+        """The messages a user has, as bytes."""
+        folder = self.mailboxes / user / "new"
+        return [each.read_bytes() for each in sorted(folder.iterdir())] if folder.is_dir() else []
+
+    def mails(self):
+        return sum(1 for _ in self.mailboxes.glob("*/new/*"))
+
+    def settled(self):
+        """Nothing is on its way to a mailbox any more."""
+        folders = ("incoming", "active", "maildrop", "deferred")
+        return not any(each.is_file() for name in folders for each in (self.directory / "queue" / name).rglob("*"))

@@ -1,0 +1,164 @@
+"""A spool that is full, by mail or by someone else's file: refused for now, nothing lost, and it goes on by itself."""
+
+import os
+import pathlib
+import subprocess
+import unittest
+
+from harness import PATIENCE, Case, Refused, offer, until
+from messages import Message, copies
+
+SIZE = 160 << 20
+RESERVE = "16M"
+
+
+def big(number, size=2 << 20):
+    """A message of about 2 MiB; its text is its number again and again."""
+    message = Message(number, to=("anna",), kind="empty")
+    line = (f"{number:08} " * 8).encode() + b"\r\n"
+    return message, message.author_header() + b"\r\n" + line * (size // len(line))
+
+
+class FullDisk(Case):
+    def setUp(self):
+        super().setUp()
+        self.disk = self.directory / "disk"
+        self.disk.mkdir()
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "onecopy-test", str(self.disk)], capture_output=True, check=False
+        )
+        if mounted.returncode:
+            self.skipTest(f"no tmpfs may be mounted here: {mounted.stderr.decode().strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.disk)], check=True)
+        self.received = self.sink()
+
+    def start(self, **changes):
+        spool = {"directory": str(self.disk / "spool"), "min_free": RESERVE}
+        (self.disk / "spool").mkdir(mode=0o700)
+        return self.daemon(self.received, spool=spool, grouping={"window": "0s"}, **changes)
+
+    def free(self):
+        state = os.statvfs(self.disk)
+        return state.f_bavail * state.f_frsize
+
+    def occupy(self, leave):
+        """Someone else's file takes the disk but for so many bytes."""
+        path = pathlib.Path(self.disk / "foreign")
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, self.free() - leave))
+        return path
+
+    def send_until_refused(self, daemon):
+        """Sends big messages until one is put off: those taken, and what the refusal said."""
+        taken = []
+        with daemon.client() as client:
+            for number in range(1, SIZE >> 20):
+                message, data = big(number)
+                try:
+                    offer(client, message.sender, [message.everyone[0]], data)
+                    taken.append((message, data))
+                except Refused as refused:
+                    return taken, str(refused)
+        raise AssertionError("a disk of 160 MiB took more than that")
+
+    def accepts(self, daemon, number):
+        message, data = big(number)
+        try:
+            daemon.send(message.sender, [message.everyone[0]], data)
+        except Refused as refused:
+            self.assertLess(refused.code, 500, "a full disk is no reason to refuse for good")
+            return False
+        return True
+
+    def test_filled_by_mail_it_puts_off_and_goes_on_when_mail_has_left(self):
+        self.received.stop()
+        daemon = self.start()
+        taken, refusal = self.send_until_refused(daemon)
+        self.assertGreater(len(taken), 5)
+        self.assertRegex(refusal, r"^452 .*4\.3\.1")
+        self.received.start()
+        self.received.wait(len(taken), 2 * PATIENCE)
+        until(lambda: self.accepts(daemon, 1000), what="room again")
+        self.received.wait_for(lambda: self.received.of(big(1000)[0].id), PATIENCE, "the mail after the fill")
+        for message, data in taken:
+            found = self.received.of(message.id)
+            self.assertEqual(len(found), 1)
+            self.assertTrue(found[0].message.endswith(data.partition(b"\r\n\r\n")[2]))
+
+    def test_filled_by_another_file_it_puts_off_until_that_is_gone(self):
+        daemon = self.start()
+        self.assertTrue(self.accepts(daemon, 1))
+        foreign = self.occupy(leave=1 << 20)
+        with daemon.client() as client:
+            client.ehlo()
+            code, text = client.docmd("MAIL", "FROM:<sender@far.example> SIZE=2000000")
+            if code == 250:
+                client.rset()
+                with self.assertRaises(Refused) as refused:
+                    offer(client, "sender@far.example", ["anna@corp.example"], big(2)[1])
+                text = str(refused.exception).encode()
+                code = refused.exception.code
+        self.assertEqual(code, 452)
+        self.assertIn(b"4.3.1", text)
+        foreign.unlink()
+        until(lambda: self.accepts(daemon, 2), what="room again")
+        self.received.wait(2)
+        self.sentinel(daemon, self.received)
+        self.assertEqual(len(self.received.of(big(1)[0].id)), 1)
+        self.assertEqual(len(self.received.of(big(2)[0].id)), 1)
+
+    def test_filled_to_the_last_byte_while_a_message_arrives(self):
+        daemon = self.start()
+        message, data = big(1)
+        half = len(data) // 2
+        with daemon.raw() as client:
+            client.to_data().send(data[:half])
+            until(lambda: any(each.stat().st_size for each in (self.disk / "spool").rglob("*")), what="a spool")
+            foreign = self.occupy(leave=0)
+            client.send(data[half:] + b".\r\n")
+            answer = client.reply()
+        self.assertRegex(answer, r"^(4\d\d|250|$)")
+        foreign.unlink()
+        if not answer.startswith("250"):
+            until(lambda: daemon.running() or daemon.start(), what="a running daemon")
+            until(lambda: self.accepts(daemon, 1), what="room again")
+        self.received.wait(1)
+        self.sentinel(daemon, self.received)
+        self.assertEqual(len(self.received.of(message.id)), 1)
+
+    def test_mail_held_on_a_full_disk_is_still_delivered_and_settled(self):
+        self.received.stop()
+        daemon = self.start()
+        message = Message(1, kind="large")
+        for recipient, data in copies(message):
+            daemon.send(message.sender, [recipient], data)
+        foreign = self.occupy(leave=0)
+        self.received.start()
+        self.received.wait_for(
+            lambda: self.received.recipients_of(message.id) == sorted(message.everyone), PATIENCE, "the held mail"
+        )
+        foreign.unlink()
+        until(lambda: not daemon.json("list", "queued"), what="an empty queue")
+        self.sentinel(daemon, self.received)
+        self.assertEqual(self.received.recipients_of(message.id), sorted(message.everyone))
+
+    def test_a_restart_on_a_full_disk_keeps_what_was_accepted(self):
+        self.received.stop()
+        daemon = self.start()
+        message = Message(1)
+        daemon.send(message.sender, [message.everyone[0]], copies(message)[0][1])
+        foreign = self.occupy(leave=0)
+        daemon.kill()
+        self.received.start()
+        try:
+            daemon.start()
+        except Exception:  # it may refuse to start without room, but must not forget
+            foreign.unlink()
+            daemon.start()
+        self.received.wait(1)
+        foreign.unlink(missing_ok=True)
+        self.assertEqual(self.received.recipients_of(message.id), [message.everyone[0]])
+
+
+if __name__ == "__main__":
+    unittest.main()
