@@ -87,6 +87,7 @@ bool is_keyword(std::string_view word) {
 bool goes_on(std::string_view text, std::size_t end, std::size_t next) {
     if (next == end || next == text.size()) return false;
     if (text[end - 1] == '@' || text[next] == '@') return true;
+    if (text[end] != '\r') return false;
     const auto next_end = word_end(text, next);
     const auto behind = skip_space(text, next_end);
     return next_end > next && !is_keyword(text.substr(next, next_end - next)) && behind < text.size() && text[behind] == ';';

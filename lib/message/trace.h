@@ -26,7 +26,9 @@ std::size_t exposure(std::string_view header_block);
 
 /// The header block as it may be forwarded: without the fields that name one copy's recipient, without any other
 /// field that is not content and holds the address of one of `recipients` who is in no To or Cc, and without such a
-/// `for` clause. Everything else byte for byte as it came.
+/// `for` clause. Everything else byte for byte as it came, Message-ID always, and all of a header beyond the limits
+/// (header.h), which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing or has
+/// no dot, as fetchers write `joe@localhost`; give further addresses that were rewritten as they came, too.
 std::string without_private(std::string_view header_block, std::span<const std::string> recipients);
 
 /// The number of Received fields (RFC 5321 6.3).

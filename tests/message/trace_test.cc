@@ -254,6 +254,8 @@ TEST_CASE("a for clause that names a blind recipient is cut out of its Received 
         {" by b for <joe@corp.example> with SMTP; Mon", " by b with SMTP; Mon"},
         {" by b for <joe@corp.example>\r\n\tid 1; Mon", " by b\r\n\tid 1; Mon"},
         {" by b for joe@corp.example\r\n\tid 1; Mon", " by b\r\n\tid 1; Mon"},
+        {" by b for joe@corp.example\r\n\tan other word; Mon", " by b\r\n\tan other word; Mon"},
+        {" by b for joe@corp.example word; Mon", " by b word; Mon"},
         {" by b for <joe@corp.example>with SMTP; Mon", " by b with SMTP; Mon"},
         {" for <joe@corp.example> by b; Mon", " by b; Mon"},
         {"\r\n\tfor <joe@corp.example>\r\n\tby b; Mon", "\r\n\tby b; Mon"},
