@@ -18,7 +18,8 @@ public:
     /// The descriptor is non-blocking and belongs to the callee.
     using Accepted = std::function<void(int descriptor, const sockaddr* peer)>;
 
-    Listener(Loop& loop, const std::string& address, Accepted accepted);
+    /// `mode`: of a Unix socket's file; who may connect to it may use it.
+    Listener(Loop& loop, const std::string& address, Accepted accepted, unsigned mode = 0666);
     ~Listener();
 
     /// Where it listens now, with the port that was given for port 0.

@@ -23,17 +23,15 @@ public:
     /// Thread-safe: runs the task in the loop's thread, in order of posting; one wake-up for all that gathers.
     void post(std::function<void()> task);
     base::Post poster();
-    /// Runs at the end of this turn, after the callbacks under way have returned: where things are destroyed.
+    /// Runs at the end of this turn, after the callbacks under way have returned: where things are destroyed, and where one
+    /// is called who must not be called from within.
     void defer(std::function<void()> task);
-    /// Called once at the end of each turn that did something (the log's flush).
+    /// Called at the end of each turn (the log's flush).
     void each_turn(std::function<void()> task);
-    /// The boot clock, read once a turn.
-    base::Duration now() const;
-    event_base* native() const { return base_; }
+    event_base* native() const;
 
 private:
     struct State;
-    event_base* base_;
     std::unique_ptr<State> state_;
 };
 
