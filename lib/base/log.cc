@@ -11,6 +11,7 @@ namespace onecopy::base::log {
 namespace {
 
 constexpr std::size_t most_gathered = 64 << 10;
+constexpr std::size_t most_kept = 1 << 20;  // while standard error takes nothing
 
 /// Priorities of syslog(3), as journald reads them at the start of a line.
 constexpr std::string_view prefixes[] = {"<3>", "<4>", "<6>", "<7>"};
@@ -57,17 +58,20 @@ void debug(std::string_view event, std::initializer_list<Field> fields) {
     add(Level::debug, event, fields);
 }
 
-/// A log that can't be written is no reason to stop mail: what can't be written is lost.
+/// A log that can't be written is no reason to stop mail. What a full pipe does not take now waits for the next flush,
+/// up to a bound; what can't be written at all is lost.
 void flush() {
     std::string& gathered = the_log().gathered;
-    std::string_view left = gathered;
-    while (!left.empty()) {
-        ssize_t written = ::write(STDERR_FILENO, left.data(), left.size());
+    std::size_t done = 0;
+    bool later = false;
+    while (done < gathered.size()) {
+        ssize_t written = ::write(STDERR_FILENO, gathered.data() + done, gathered.size() - done);
         if (written < 0 && errno == EINTR) continue;
+        later = written < 0 && errno == EAGAIN;
         if (written <= 0) break;
-        left.remove_prefix(static_cast<std::size_t>(written));
+        done += static_cast<std::size_t>(written);
     }
-    gathered.clear();
+    gathered.erase(0, later && gathered.size() - done <= most_kept ? done : gathered.size());
 }
 
 std::string line(std::string_view event, std::initializer_list<Field> fields) {

@@ -19,6 +19,8 @@ constexpr std::uint64_t longest = std::uint64_t{3660} * 86'400'000;  // ten year
 /// A whole number and one of the units behind it, at most `most`.
 template <typename Units>
 std::optional<std::uint64_t> parse(std::string_view text, const Units& units, std::uint64_t most) {
+    bool leading_zero = text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';  // octal, to some
+    if (leading_zero) return std::nullopt;
     std::uint64_t number = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end == text.data()) return std::nullopt;
