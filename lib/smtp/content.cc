@@ -17,6 +17,7 @@ const char* find(const char* at, const char* end, char c) {
 bool DataDecoder::feed(std::string_view& bytes, std::string& out) {
     const char* at = bytes.data();
     const char* const end = at + bytes.size();
+    looked_at_ = out.size();
     bool ended = false;
     while (at != end && !ended) {
         switch (state_) {
@@ -31,7 +32,7 @@ bool DataDecoder::feed(std::string_view& bytes, std::string& out) {
             case State::dot_cr:
             case State::cr:
                 if (*at != '\n') {
-                    add_bare(out);
+                    add_bare_return(out);
                     break;
                 }
                 ++at;
@@ -45,6 +46,7 @@ bool DataDecoder::feed(std::string_view& bytes, std::string& out) {
         }
     }
     bytes.remove_prefix(static_cast<std::size_t>(at - bytes.data()));
+    look_for_body(out);
     return ended;
 }
 
@@ -64,7 +66,11 @@ const char* DataDecoder::copy_text(const char* at, const char* end, std::string&
         }
         if (*stop == '\n' || stop + 1 != line_feed) {
             out.append(run, stop);
-            add_bare(out);
+            if (*stop == '\n') {
+                add_bare_line_feed(out);
+            } else {
+                add_bare_return(out);
+            }
             run = at = stop + 1;
             continue;
         }
@@ -79,10 +85,28 @@ const char* DataDecoder::copy_text(const char* at, const char* end, std::string&
     return copied;
 }
 
-void DataDecoder::add_bare(std::string& out) {
+void DataDecoder::add_bare_line_feed(std::string& out) {
     out += "\r\n";
     saw_bare_ = true;
     state_ = State::text;
+}
+
+void DataDecoder::add_bare_return(std::string& out) {
+    look_for_body(out);
+    out += in_header_ ? " " : "\r\n";
+    saw_bare_ = true;
+    state_ = State::text;
+}
+
+/// Only what came out since the last look, and the few bytes before it.
+void DataDecoder::look_for_body(const std::string& out) {
+    if (!in_header_ || looked_at_ == out.size()) return;
+    std::string seam = tail_ + out.substr(looked_at_, 3);
+    in_header_ = seam.find("\r\n\r\n") == seam.npos && out.find("\r\n\r\n", looked_at_) == out.npos;
+    std::size_t fresh = out.size() - looked_at_;
+    tail_ = fresh < 3 ? (tail_ + out.substr(looked_at_)) : out.substr(out.size() - 3);
+    if (tail_.size() > 3) tail_.erase(0, tail_.size() - 3);
+    looked_at_ = out.size();
 }
 
 void DataEncoder::feed(std::string_view piece, std::string& out) {

@@ -7,7 +7,8 @@
 namespace onecopy::smtp {
 
 /// Undoes dot-stuffing and finds the end of the data (RFC 5321 4.5.2): CRLF.CRLF alone. What comes out is canonical:
-/// a bare CR or LF has become CRLF, and is remembered. A dot is special behind a CRLF of the client's only, never behind
+/// a bare LF has become CRLF, a bare CR too but within the header, where it is a space (it must not begin a field that
+/// others do not see). Both are remembered. A dot is special behind a CRLF of the client's only, never behind
 /// one that we made. Any split of the input gives the same.
 class DataDecoder {
 public:
@@ -20,9 +21,14 @@ private:
     enum class State { line_start, dot, dot_cr, text, cr };
     State state_ = State::line_start;
     bool saw_bare_ = false;
+    bool in_header_ = true;
+    std::string tail_ = "\r\n";  // of what came out in earlier turns: as much as a blank line may begin with
+    std::size_t looked_at_ = 0;  // of this turn's output, for the blank line
 
     const char* copy_text(const char* at, const char* end, std::string& out);
-    void add_bare(std::string& out);
+    void add_bare_line_feed(std::string& out);
+    void add_bare_return(std::string& out);
+    void look_for_body(const std::string& out);
 };
 
 /// Adds dot-stuffing to canonical text in pieces of any size; finish() appends the final dot, with a CRLF before it

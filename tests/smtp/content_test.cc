@@ -73,7 +73,12 @@ Decoded decode_slowly(std::string_view bytes) {
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const bool line_end = lines.compare(i, 2, "\r\n") == 0;
         const bool bare = !line_end && (lines[i] == '\r' || lines[i] == '\n');
-        decoded.text += bare || line_end ? "\r\n" : std::string(1, lines[i]);
+        const bool in_header = ("\r\n" + decoded.text).find("\r\n\r\n") == std::string::npos;
+        if (bare && lines[i] == '\r' && in_header) {
+            decoded.text += ' ';
+        } else {
+            decoded.text += bare || line_end ? "\r\n" : std::string(1, lines[i]);
+        }
         decoded.bare |= bare;
         i += line_end;
     }
@@ -160,14 +165,16 @@ TEST_CASE("only CRLF.CRLF ends the data, and a dot is taken off behind CRLF alon
          "a\r\n\r\n.\r\n\r\nb\r\n"},
         {"S15", "a\r\n..\r\nb\r\n.\r\n", "a\r\n.\r\nb\r\n"},
         {"S16", ".\r\n", ""},
-        {"S17", "Subject: a\rMessage-ID: <i@x>\r\n.\r\n", "Subject: a\r\nMessage-ID: <i@x>\r\n"},
+        {"S17 in the body", "Subject: a\rMessage-ID: <i@x>\r\n.\r\n", "Subject: a\r\nMessage-ID: <i@x>\r\n"},
         {"P050 three dots", "...\r\n.\r\n", "..\r\n"},
         {"P050 dot in a line", "a.b\r\n.c\r\n.\r\n", "a.b\r\nc\r\n"},
         {"P056", "a\0b\r\n.\r\n"s, "a\0b\r\n"s},
         {"a CR at the end of a line", "a\r\r\n.\r\n", "a\r\n\r\n"},
     };
-    for (const auto& row : rows) {
+    for (auto row : rows) {
         CAPTURE(row.name);
+        row.bytes.insert(0, "\r\n");  // an empty header: what follows is body
+        row.text.insert(0, "\r\n");
         const auto whole = decode(row.bytes + "NOOP\r\n");
         CHECK(whole.ended);
         CHECK(whole.text == row.text);
@@ -176,6 +183,18 @@ TEST_CASE("only CRLF.CRLF ends the data, and a dot is taken off behind CRLF alon
         for (std::size_t at = 0; at <= row.bytes.size(); ++at) CHECK(decode(row.bytes + "NOOP\r\n", {at}) == whole);
         check_round_trip(row.text);
     }
+}
+
+TEST_CASE("S16: data that is nothing but its end is an empty message") {
+    CHECK(decode(".\r\n") == Decoded{true, false, "", 0});
+}
+
+TEST_CASE("S17: a bare CR in the header begins no field, a bare LF does") {
+    const std::string bytes = "Subject: a\rMessage-ID: <i@x>\r\r\nTo: b\n\nbody\rbody\r\n.\r\n";
+    const Decoded expected{true, true, "Subject: a Message-ID: <i@x> \r\nTo: b\r\n\r\nbody\r\nbody\r\n", 0};
+    CHECK(decode(bytes) == expected);
+    CHECK(decode_bytewise(bytes) == expected);
+    for (std::size_t at = 0; at <= bytes.size(); ++at) CHECK(decode(bytes, {at}) == expected);
 }
 
 TEST_CASE("S21: a dot behind a line end that we made is content, and is stuffed when it goes out") {

@@ -48,7 +48,7 @@ TEST_CASE("a message is told whole, unstuffed") {
         {"..a\r\n...\r\n. x\r\n.\r\n", ".a\r\n..\r\n x\r\n"},
         {"a\0b\r\n.\r\n"s, "a\0b\r\n"s},
         {"\xff\xe9\r\n.\r\n", "\xff\xe9\r\n"},
-        {"a\nb\rc\r\n.\r\n", "a\r\nb\r\nc\r\n"},
+        {"a\nb\rc\r\n\r\nd\re\r\n.\r\n", "a\r\nb c\r\n\r\nd\r\ne\r\n"},
     };
     for (const auto& [sent, text] : rows) {
         const auto outcome = play_cut(message(sent));
