@@ -22,3 +22,7 @@ def free_port(host="127.0.0.1"):
                 continue
             return port
     raise OSError("no free port")
+
+
+if __name__ == "__main__":
+    print(free_port())
