@@ -82,6 +82,16 @@ std::string log_value(std::string_view bytes, std::size_t most) {
     return quoted + "\"";
 }
 
+std::size_t first_not_utf8(std::string_view bytes) {
+    for (std::size_t at = 0; at < bytes.size();) {
+        std::uint32_t point = 0;
+        std::size_t length = sequence(bytes.substr(at), point);
+        if (length == 0) return at;
+        at += length;
+    }
+    return bytes.npos;
+}
+
 std::string lower(std::string_view text) {
     std::string out(text);
     std::ranges::transform(out, out.begin(), [](char c) { return lower(c); });

@@ -15,6 +15,9 @@ std::string printable(std::string_view bytes, std::size_t most = 512);
 /// the value of one `key=value` pair.
 std::string log_value(std::string_view bytes, std::size_t most = 512);
 
+/// Where the first byte stands that is not part of a well-formed UTF-8 sequence (RFC 3629); npos: all are.
+std::size_t first_not_utf8(std::string_view bytes);
+
 /// ASCII only, as RFC 5321 compares verbs and domains; every other byte stays.
 std::string lower(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);

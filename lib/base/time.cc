@@ -14,4 +14,13 @@ WallTime wall_clock() {
     return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
 }
 
+std::string iso_text(WallTime time) {
+    std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[32];
+    std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return {text, length};
+}
+
 }  // namespace onecopy::base

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace onecopy::base {
 
@@ -42,5 +43,8 @@ constexpr WallTime wall_time_of(std::int64_t milliseconds) {
 /// CLOCK_BOOTTIME: advances while the machine sleeps, never jumps.
 Duration boot_clock();
 WallTime wall_clock();
+
+/// `2026-11-24T15:04:05Z`.
+std::string iso_text(WallTime time);
 
 }  // namespace onecopy::base

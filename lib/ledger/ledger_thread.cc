@@ -60,7 +60,7 @@ struct LedgerThread::State {
           handler_(std::move(handler)),
           spool_(posix_files(), options.directory, options.vfs, {options.hostname, options.min_free, options.policy},
                  read_clocks()),
-          low_(spool_.low_on_space()),
+          room_(spool_.room()),
           thread_([this] { run(); }) {}
 
     ~State() {
@@ -69,7 +69,7 @@ struct LedgerThread::State {
     }
 
     void push(Request request) { queue_.push(std::move(request)); }
-    bool low_on_space() const { return low_; }
+    std::uint64_t room() const { return room_; }
     base::Duration busy_for() const {
         std::int64_t since = busy_since_;
         return since == 0 ? base::Duration(0) : base::boot_clock() - base::Duration(since);
@@ -111,7 +111,7 @@ private:
     Handler handler_;
     base::Queue<Request> queue_;
     Spool spool_;
-    std::atomic<bool> low_;
+    std::atomic<std::uint64_t> room_;
     std::atomic<std::int64_t> busy_since_ = 0;
 
     std::vector<Offer> offers_;
@@ -122,6 +122,7 @@ private:
     bool stuck_ = false;       // a settlement could not be stored: nothing is forwarded until it is
     bool unreadable_ = false;  // told once
     bool stopping_ = false;
+    bool low_ = false;
     base::Time next_due_{};
     base::Duration house_at_{};  // boot clock
     Spool::Moment moment_{};
@@ -327,6 +328,7 @@ void LedgerThread::State::keep_house() try {
 }
 
 void LedgerThread::State::watch_room() {
+    room_ = spool_.room();
     bool low = spool_.low_on_space();
     if (low == low_) return;
     low_ = low;
@@ -389,8 +391,8 @@ void LedgerThread::configure(coalesce::Policy policy, std::uint64_t min_free, st
     state_->push(Spool::Settings{std::move(hostname), min_free, std::move(policy)});
 }
 
-bool LedgerThread::low_on_space() const {
-    return state_->low_on_space();
+std::uint64_t LedgerThread::room() const {
+    return state_->room();
 }
 
 base::Duration LedgerThread::busy_for() const {

@@ -56,8 +56,8 @@ public:
     void release(std::int64_t group, std::function<void(unsigned)> answer);
     void configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname);
 
-    /// Any thread, at any time: less than min_free is left, so that MAIL may be answered 452 at once.
-    bool low_on_space() const;
+    /// How many bytes mail may still take, beyond min_free: so that MAIL may be answered 452 at once.
+    std::uint64_t room() const;
     /// How long the thread has been at its present batch; zero when it waits.
     base::Duration busy_for() const;
 

@@ -59,7 +59,7 @@ void Spool::look_for_room() {
 }
 
 bool Spool::has_room_for(const Copy& copy) const {
-    return free_ >= settings_.min_free + (copy.upload ? copy.header.size() : copy.size);
+    return room() > (copy.upload ? copy.header.size() : copy.size);
 }
 
 bool Spool::is_whole(const Copy& copy) const {
@@ -72,7 +72,7 @@ bool Spool::append(UploadId id, std::string_view piece) {
     if (upload.lost) return false;
     has_segments_ = true;
     try {
-        if (free_ < settings_.min_free + piece.size()) throw FileError("spool.min_free is reached", ENOSPC);
+        if (room() < piece.size()) throw FileError("spool.min_free is reached", ENOSPC);
         upload.extents.push_back(segments_.append(piece));
     } catch (const FileError&) {
         upload.extents.clear();
@@ -146,7 +146,7 @@ bool Spool::free_reserve() {
 /// As large as the disk allows without eating into what mail may use.
 void Spool::make_reserve() {
     if (has_reserve_ || low_on_space()) return;
-    std::uint64_t bytes = std::min(most_reserved, (free_ - settings_.min_free) / 8);
+    std::uint64_t bytes = std::min(most_reserved, room() / 8);
     if (bytes < least_reserved) return;
     try {
         files_.reserve(directory_ + "/reserve", bytes);

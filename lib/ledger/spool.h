@@ -38,7 +38,8 @@ public:
 
     /// Reads how much room the disk has; cheap, once a batch.
     void look_for_room();
-    bool low_on_space() const { return free_ < settings_.min_free; }
+    std::uint64_t room() const { return free_ < settings_.min_free ? 0 : free_ - settings_.min_free; }
+    bool low_on_space() const { return room() == 0; }
 
     /// False: it can't be written; the upload is lost, its offer will be refused.
     bool append(UploadId upload, std::string_view piece);

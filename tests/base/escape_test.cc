@@ -65,6 +65,15 @@ TEST_CASE("a log value is quoted only where it must be") {
     CHECK(log_value("a b c", 3) == "\"a b...\"");
 }
 
+TEST_CASE("the first byte that is not UTF-8 is found") {
+    const std::string_view well_formed[] = {"", "a", "aü世😀", std::string_view("\0", 1), "\xf4\x8f\xbf\xbf"};
+    for (std::string_view text : well_formed) CHECK(first_not_utf8(text) == text.npos);
+    CHECK(first_not_utf8("\xff") == 0);
+    CHECK(first_not_utf8("aü\xfc") == 3);
+    CHECK(first_not_utf8("a\xc3") == 1);
+    CHECK(first_not_utf8("ab\xed\xa0\x80") == 2);
+}
+
 TEST_CASE("only ASCII letters have a case") {
     CHECK(lower("MAIL From:<Ä@X>") == "mail from:<Ä@x>");
     CHECK(equal_ignoring_case("Message-ID", "message-id"));

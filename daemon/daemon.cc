@@ -1,0 +1,175 @@
+#include "daemon.h"
+
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "relay/policy.h"
+#include "version.h"
+
+namespace onecopy {
+namespace {
+
+namespace log = base::log;
+
+std::string joined(const std::vector<std::string>& texts) {
+    std::string all;
+    for (const std::string& text : texts) all += (all.empty() ? "" : ",") + text;
+    return all;
+}
+
+/// Nobody is answered from here on: what is on the disk at the next start counts.
+[[noreturn]] void end_at_once(const std::string& why) {
+    log::error("broken", {{"reason", why}});
+    log::flush();
+    ::_exit(1);
+}
+
+void log_at(base::Level level, const std::string& event, const std::string& detail) {
+    switch (level) {
+        case base::Level::error:
+            return log::error(event, {{"detail", detail}});
+        case base::Level::warning:
+            return log::warning(event, {{"detail", detail}});
+        default:
+            return log::info(event, {{"detail", detail}});
+    }
+}
+
+}  // namespace
+
+Daemon::Daemon(std::string config_file, config::Reading reading)
+    : config_file_(std::move(config_file)),
+      config_(std::move(reading.config)),
+      warnings_(std::move(reading.warnings)),
+      started_(base::boot_clock()),
+      ledger_(std::make_unique<ledger::LedgerThread>(ledger_options(), loop_.poster(), ledger_handler())),
+      inbound_(std::make_unique<relay::Inbound>(loop_, *ledger_)),
+      terminate_(loop_, SIGTERM, [this] { stop(); }),
+      interrupt_(loop_, SIGINT, [this] { stop(); }),
+      hang_up_(loop_, SIGHUP, [this] { reload(); }),
+      watchdog_(loop_, [this] { feed_watchdog(); }) {
+    log::set_level(config_.log_level);
+    loop_.each_turn(log::flush);
+    delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_);
+    control_ = std::make_unique<Control>(config_.control_socket, control_doors());
+    inbound_->configure(config_);
+}
+
+/// The ledger's thread ends first: what it still posts finds nobody.
+Daemon::~Daemon() {
+    control_.reset();
+    inbound_.reset();
+    ledger_.reset();
+}
+
+ledger::LedgerThread::Options Daemon::ledger_options() const {
+    return {config_.spool.directory, config_.hostname, config_.spool.min_free, relay::rules_of(config_), ""};
+}
+
+ledger::LedgerThread::Handler Daemon::ledger_handler() {
+    ledger::LedgerThread::Handler handler;
+    handler.due = [this](std::vector<ledger::Due> groups) { delivery_->due(std::move(groups)); };
+    handler.settled = [this](const ledger::Settled& settled) { delivery_->settled(settled); };
+    handler.broken = end_at_once;
+    handler.notice = log_at;
+    return handler;
+}
+
+Control::Doors Daemon::control_doors() {
+    auto look = [this] {
+        view::Running running;
+        running.version = version();
+        running.uptime = base::boot_clock() - started_;
+        running.spool = config_.spool.directory;
+        running.room = ledger_->room();
+        running.ledger_busy = ledger_->busy_for();
+        running.inbound = inbound_->counters();
+        running.delivery = delivery_->counters();
+        running.servers = delivery_->health();
+        return running;
+    };
+    return {loop_, worker_, *ledger_, config_.spool.directory, look};
+}
+
+void Daemon::run() {
+    greet();
+    loop_.run();
+    log::info("stopped");
+    log::flush();
+}
+
+void Daemon::greet() {
+    for (const std::string& warning : warnings_) log::warning("config_warning", {{"detail", warning}});
+    std::vector<std::string> absent = config::defaults_not_in_force(config_);
+    if (!absent.empty()) log::info("not_in_force", {{"keys", joined(absent)}});
+    log::info("ready", {{"version", version()},
+                        {"listen", joined(inbound_->addresses())},
+                        {"backend", joined(config_.backend.servers)},
+                        {"spool", config_.spool.directory},
+                        {"window", base::to_text(config_.grouping.window)}});
+    log::flush();
+    ::sd_notifyf(0, "READY=1\nSTATUS=listening on %s", joined(inbound_->addresses()).c_str());
+    std::uint64_t microseconds = 0;
+    if (::sd_watchdog_enabled(0, &microseconds) <= 0) return;
+    watchdog_period_ = base::Duration(microseconds / 2000);
+    feed_watchdog();
+}
+
+void Daemon::feed_watchdog() {
+    ::sd_notify(0, "WATCHDOG=1");
+    watchdog_.set(watchdog_period_);
+}
+
+void Daemon::reload() {
+    if (stopping_) return;
+    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                 static_cast<long long>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1)));
+    config::Reading reading = config::read_file(config_file_);
+    for (const config::Problem& problem : reading.problems) {
+        log::error("config_error", {{"detail", config::message(config_file_, problem)}});
+    }
+    if (reading.problems.empty()) {
+        for (const std::string& warning : reading.warnings) log::warning("config_warning", {{"detail", warning}});
+        apply(std::move(reading.config));
+    } else {
+        log::error("reload_refused", {{"detail", "the old configuration stays in force"}});
+    }
+    ::sd_notify(0, "READY=1");
+}
+
+/// Listeners first: they alone can fail, and then nothing has changed.
+void Daemon::apply(config::Config config) {
+    say_what_stays(config);
+    config.spool.directory = config_.spool.directory;
+    config.control_socket = config_.control_socket;
+    try {
+        inbound_->configure(config);
+    } catch (const std::runtime_error& error) {
+        log::error("reload_refused", {{"detail", error.what()}});
+        return;
+    }
+    ledger_->configure(relay::rules_of(config), config.spool.min_free, config.hostname);
+    delivery_->configure(config);
+    log::set_level(config.log_level);
+    config_ = std::move(config);
+    log::info("reloaded", {{"listen", joined(inbound_->addresses())}, {"backend", joined(config_.backend.servers)}});
+}
+
+void Daemon::say_what_stays(const config::Config& config) {
+    auto say = [](const char* key) { log::warning("reload_not_applied", {{"key", key}, {"detail", "needs a restart"}}); };
+    if (config.spool.directory != config_.spool.directory) say("spool.directory");
+    if (config.control_socket != config_.control_socket) say("control.socket");
+}
+
+/// First those who bring mail get their answers, then what is past its final dot is awaited; what is held stays on disk.
+void Daemon::stop() {
+    if (std::exchange(stopping_, true)) return loop_.stop();
+    log::info("stopping");
+    ::sd_notify(0, "STOPPING=1");
+    inbound_->stop([this] { delivery_->stop([this] { loop_.stop(); }); });
+}
+
+}  // namespace onecopy

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/worker.h"
+#include "config/config.h"
+#include "control.h"
+#include "ledger/ledger_thread.h"
+#include "net/loop.h"
+#include "relay/delivery.h"
+#include "relay/inbound.h"
+
+namespace onecopy {
+
+/// The running process: everything that lives as long as it, wired together. Throws ledger::SpoolError where the spool can't
+/// be had, and std::runtime_error where a socket can't.
+class Daemon {
+public:
+    Daemon(std::string config_file, config::Reading reading);
+    ~Daemon();
+
+    /// Until SIGTERM or SIGINT, and everything owed has been said.
+    void run();
+
+private:
+    ledger::LedgerThread::Options ledger_options() const;
+    ledger::LedgerThread::Handler ledger_handler();
+    Control::Doors control_doors();
+    void greet();
+    void reload();
+    void apply(config::Config config);
+    void say_what_stays(const config::Config& config);
+    void stop();
+    void feed_watchdog();
+
+    std::string config_file_;
+    config::Config config_;
+    std::vector<std::string> warnings_;
+    base::Duration started_;
+    net::Loop loop_;
+    base::Worker worker_;
+    std::unique_ptr<relay::Delivery> delivery_;  // after the ledger, which calls it
+    std::unique_ptr<ledger::LedgerThread> ledger_;
+    std::unique_ptr<relay::Inbound> inbound_;
+    std::unique_ptr<Control> control_;
+    net::Signal terminate_, interrupt_, hang_up_;
+    net::Timer watchdog_;
+    base::Duration watchdog_period_{};
+    bool stopping_ = false;
+};
+
+}  // namespace onecopy

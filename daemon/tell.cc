@@ -1,0 +1,145 @@
+#include "tell.h"
+
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/escape.h"
+
+namespace onecopy::tell {
+namespace {
+
+using nlohmann::json;
+
+std::string safe(const json& document, const char* key) {
+    return base::printable(document.value(key, std::string()));
+}
+
+std::string number(const json& document, const char* key) {
+    return std::to_string(document.value(key, std::int64_t{0}));
+}
+
+std::string padded(std::string text, std::size_t width) {
+    if (text.size() < width) text.append(width - text.size(), ' ');
+    return text;
+}
+
+std::string row(const std::string& name, const std::string& value) {
+    return padded(name, 14) + value + "\n";
+}
+
+std::string address(const std::string& text) {
+    return text.empty() ? "<>" : text;
+}
+
+std::string server(const json& one) {
+    bool rests = one.value("state", "") == "resting";
+    std::string text =
+        safe(one, "server") + "  " + (rests ? "resting, next try in " + rough(one.value("rests_for_seconds", 0.0)) : "ok");
+    text += "  connections " + number(one, "connections") + ", transactions " + number(one, "transactions");
+    if (rests) text += "\n" + padded("", 14) + safe(one, "last_words");
+    return text;
+}
+
+/// When the group is tried next, in words.
+std::string when(const json& group) {
+    const json due = group.value("due_in_seconds", json());
+    if (!due.is_number()) return "-";
+    return due.get<double>() <= 0 ? "now" : "in " + rough(due.get<double>());
+}
+
+std::string recipient(const json& one) {
+    std::string text = "  " + padded(safe(one, "state"), 10) + address(safe(one, "address"));
+    if (one.value("recovered", false)) text += " (read from the header)";
+    std::string reply = safe(one, "reply");
+    return text + (reply.empty() ? "" : "  " + reply) + "\n";
+}
+
+std::string verdict(const std::string& name) {
+    static const std::map<std::string, std::string> words = {
+        {"added", "added"},
+        {"merged", "waits already"},
+        {"suppressed", "has it already: skipped"},
+        {"again", "tried again"},
+        {"ignored", "foreign: ignored"},
+        {"dropped", "was given up by hand: skipped"},
+        {"repeated", "named twice"},
+        {"elsewhere", "has it, or gets it, under another sender: skipped"},
+    };
+    auto known = words.find(name);
+    return known == words.end() ? name : known->second;
+}
+
+std::string copy(const json& one) {
+    std::string text = safe(one, "time") + "  copy " + number(one, "number") + " from " + address(safe(one, "sender")) +
+                       " by " + safe(one, "client") + " (" + safe(one, "helo") + ", " + safe(one, "protocol") + ")\n";
+    for (const json& recipient : one.value("recipients", json::array())) {
+        text += "    " + safe(recipient, "address") + ": " + verdict(safe(recipient, "verdict")) + "\n";
+    }
+    return text;
+}
+
+std::string attempt(const json& one) {
+    return safe(one, "time") + "  " + padded(safe(one, "outcome"), 10) + safe(one, "recipient") + " at " +
+           safe(one, "server") + ": " + safe(one, "reply") + "\n";
+}
+
+std::string heading(const json& group) {
+    return "group " + number(group, "id") + "  " + safe(group, "state") + "  " + rough(group.value("age_seconds", 0.0)) +
+           " old  next try " + when(group) + "  from " + address(safe(group, "sender")) + "  " + safe(group, "message_id") +
+           "\n";
+}
+
+}  // namespace
+
+std::string rough(double seconds) {
+    struct Unit {
+        double size;
+        const char* name;
+    };
+    static constexpr Unit units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}};
+    for (const Unit& unit : units) {
+        if (seconds >= 2 * unit.size) return std::to_string(std::llround(seconds / unit.size)) + unit.name;
+    }
+    return std::to_string(std::llround(std::ceil(seconds))) + "s";
+}
+
+std::string status(const json& document) {
+    const json counts = document.value("counts", json::object());
+    const json spool = document.value("spool", json::object());
+    std::string text = row("onecopyd", safe(document, "version") + ", up " + rough(document.value("uptime_seconds", 0.0)));
+    text += row("held", number(counts, "held") + " messages wait for further copies");
+    text += row("queued", number(counts, "queued") + " messages wait for the backend");
+    text += row("failed", number(counts, "failed") + " messages with a recipient who was refused");
+    text += row("delivered", number(counts, "delivered") + " recipients, of " + number(counts, "messages") +
+                                 " messages in " + number(counts, "copies") + " copies");
+    text += row("suppressed", number(counts, "suppressed") + " recipients who had it already");
+    if (counts.value("possible_duplicates", 0) > 0) text += row("perhaps twice", number(counts, "possible_duplicates"));
+    std::string name = "backend";
+    for (const json& one : document.value("backend", json::array())) text += row(std::exchange(name, ""), server(one));
+    bool low = spool.value("low_on_space", false);
+    text += row("spool", safe(spool, "directory") + (low ? "  TOO FULL: new mail is answered 452" : ""));
+    return text;
+}
+
+std::string list(const json& document) {
+    std::string text;
+    for (const json& group : document.value("groups", json::array())) {
+        text += heading(group);
+        for (const json& one : group.value("recipients", json::array())) text += recipient(one);
+    }
+    return text.empty() ? "nothing\n" : text;
+}
+
+std::string why(const json& document) {
+    std::string text;
+    for (const json& group : document.value("groups", json::array())) {
+        text += heading(group);
+        for (const json& one : group.value("recipients", json::array())) text += recipient(one);
+        for (const json& one : group.value("copies", json::array())) text += copy(one);
+        for (const json& one : group.value("attempts", json::array())) text += attempt(one);
+    }
+    return text;
+}
+
+}  // namespace onecopy::tell

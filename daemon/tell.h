@@ -1,0 +1,16 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+/// The daemon's documents as people read them. Every text that came with mail is made safe for a terminal.
+namespace onecopy::tell {
+
+std::string status(const nlohmann::json& document);
+std::string list(const nlohmann::json& document);
+std::string why(const nlohmann::json& document);
+
+/// `23s`, `5m`, `3h`, `2d`.
+std::string rough(double seconds);
+
+}  // namespace onecopy::tell

@@ -1,0 +1,126 @@
+#include "view.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace onecopy::view {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array state_names = {"pending", "delivered", "failed", "dropped", "ignored"};
+
+/// Mail is not always UTF-8; what is not is shown as U+FFFD.
+std::string text(const json& document) {
+    return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+double seconds(base::Duration duration) {
+    return static_cast<double>(duration.count()) / 1000;
+}
+
+json server(const relay::Backend::Health& health) {
+    return {{"server", health.server},
+            {"state", health.rests_for.count() > 0 ? "resting" : "ok"},
+            {"rests_for_seconds", seconds(health.rests_for)},
+            {"last_words", health.words},
+            {"connections", health.connections},
+            {"transactions", health.transactions}};
+}
+
+std::string state_of(const ledger::GroupRecord& group) {
+    if (group.due_in) return group.held ? "held" : "queued";
+    bool failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
+    return failed ? "failed" : "done";
+}
+
+json recipient(const coalesce::Member& member) {
+    return {{"address", member.address},
+            {"state", state_names.at(static_cast<std::size_t>(member.state))},
+            {"attempts", member.attempts},
+            {"recovered", member.recovered},
+            {"reply", member.reply}};
+}
+
+json copy(const ledger::CopyRecord& record) {
+    json recipients = json::array();
+    for (const auto& one : record.recipients) recipients.push_back({{"address", one.address}, {"verdict", one.verdict}});
+    return {{"number", record.number},     {"time", base::iso_text(record.arrived)},
+            {"client", record.client},     {"helo", record.helo},
+            {"protocol", record.protocol}, {"sender", record.sender},
+            {"recipients", recipients}};
+}
+
+json attempt(const ledger::AttemptRecord& record) {
+    return {{"time", base::iso_text(record.at)},
+            {"server", record.server},
+            {"recipient", record.address},
+            {"outcome", record.what},
+            {"reply", record.reply}};
+}
+
+json group(const ledger::GroupRecord& record) {
+    json recipients = json::array(), copies = json::array(), attempts = json::array();
+    for (const auto& member : record.members) recipients.push_back(recipient(member));
+    for (const auto& one : record.copies) copies.push_back(copy(one));
+    for (const auto& one : record.attempts) attempts.push_back(attempt(one));
+    json document = {{"id", record.id},
+                     {"message_id", record.message_id},
+                     {"sender", record.sender},
+                     {"state", state_of(record)},
+                     {"first", base::iso_text(record.first)},
+                     {"age_seconds", seconds(base::wall_clock() - record.first)},
+                     {"size", record.size},
+                     {"content_sha256", record.digest},
+                     {"recipients", recipients}};
+    document["due_in_seconds"] = record.due_in ? json(seconds(*record.due_in)) : json();
+    if (!copies.empty()) document["copies"] = copies;
+    if (!copies.empty()) document["attempts"] = attempts;
+    return document;
+}
+
+}  // namespace
+
+std::string status(const Running& running, const ledger::Counts& counts) {
+    json servers = json::array();
+    for (const auto& health : running.servers) servers.push_back(server(health));
+    return text(
+        {{"version", running.version},
+         {"uptime_seconds", seconds(running.uptime)},
+         {"counts",
+          {{"held", counts.held},
+           {"queued", counts.queued},
+           {"failed", counts.failed},
+           {"in_flight", running.delivery.in_flight},
+           {"delivered", counts.totals.delivered},
+           {"suppressed", counts.totals.suppressed},
+           {"copies", counts.totals.copies},
+           {"messages", counts.totals.messages},
+           {"failed_recipients", counts.totals.failed},
+           {"possible_duplicates", counts.totals.possible_duplicates}}},
+         {"backend", servers},
+         {"connections",
+          {{"open", running.inbound.open}, {"accepted", running.inbound.accepted}, {"refused", running.inbound.refused}}},
+         {"spool",
+          {{"directory", running.spool},
+           {"room_bytes", running.room},
+           {"low_on_space", running.room == 0},
+           {"ledger_busy_seconds", seconds(running.ledger_busy)}}}});
+}
+
+std::string groups(const std::vector<ledger::GroupRecord>& groups) {
+    json list = json::array();
+    for (const auto& record : groups) list.push_back(group(record));
+    return text({{"groups", list}});
+}
+
+std::string released(unsigned count) {
+    return text({{"released", count}});
+}
+
+std::string error(const std::string& what) {
+    return text({{"error", what}});
+}
+
+}  // namespace onecopy::view

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ledger/reader.h"
+#include "relay/delivery.h"
+#include "relay/inbound.h"
+
+/// What onecopyctl is told: the spool's records as JSON documents.
+namespace onecopy::view {
+
+/// What stands in no spool.
+struct Running {
+    std::string version;
+    base::Duration uptime{};
+    std::string spool;
+    std::uint64_t room = 0;  // bytes that mail may still take
+    base::Duration ledger_busy{};
+    relay::Inbound::Counters inbound;
+    relay::Delivery::Counters delivery;
+    std::vector<relay::Backend::Health> servers;
+};
+
+std::string status(const Running& running, const ledger::Counts& counts);
+std::string groups(const std::vector<ledger::GroupRecord>& groups);
+std::string released(unsigned count);
+std::string error(const std::string& what);
+
+}  // namespace onecopy::view

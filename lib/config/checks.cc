@@ -1,0 +1,120 @@
+#include "config/checks.h"
+
+#include <algorithm>
+
+#include "base/escape.h"
+
+namespace onecopy::config {
+namespace {
+
+bool sound(const SeenKeys& seen, std::string_view key) {
+    auto found = seen.find(key);
+    return found == seen.end() || found->second.sound;
+}
+
+Place place(const SeenKeys& seen, std::string_view key) {
+    auto found = seen.find(key);
+    return found == seen.end() ? Place{1, 1} : found->second.at;
+}
+
+bool has(const std::vector<Part>& parts, Part part) {
+    return std::ranges::find(parts, part) != parts.end();
+}
+
+bool is_ascii_alone(std::string_view domain) {
+    return std::ranges::all_of(domain, [](char c) { return static_cast<unsigned char>(c) < 0x80; }) &&
+           base::lower(domain).find("xn--") == std::string::npos;
+}
+
+/// Where U-labels and A-labels meet, the comparison is not ours; such a domain may be local.
+bool surely_foreign(std::string_view domain, const std::vector<std::string>& local_domains) {
+    return is_ascii_alone(domain) && std::ranges::none_of(local_domains, [domain](const std::string& local) {
+               return base::equal_ignoring_case(domain, local);
+           });
+}
+
+void check_match(const Config& config, const SeenKeys& seen, Report& report) {
+    const auto& match = config.grouping.match;
+    if (has(match, Part::message_id) || has(match, Part::content)) return;
+    report.wrong("grouping.match", place(seen, "grouping.match"),
+                 "must hold message-id or content: by the sender alone, all of his mail would be one message");
+}
+
+void check_recover_from(const Config& config, const SeenKeys& seen, Report& report) {
+    bool unbounded = !config.recipients.recover_from.empty() && config.recipients.local_domains.empty();
+    if (!unbounded || !sound(seen, "recipients.local_domains")) return;
+    report.wrong("recipients.recover_from", place(seen, "recipients.recover_from"),
+                 "needs recipients.local_domains: without them, whoever writes such a field names recipients in any domain");
+}
+
+void check_postmaster(const Config& config, const SeenKeys& seen, Report& report) {
+    const std::string& postmaster = config.delivery.postmaster;
+    if (!sound(seen, "recipients.local_domains") || !sound(seen, "delivery.postmaster")) return;
+    if (postmaster.empty() && config.recipients.foreign == Foreign::ignore) {
+        report.wrong(
+            "recipients.foreign", place(seen, "recipients.foreign"),
+            "`ignore` needs delivery.postmaster (or recipients.local_domains): who gets mail that is for nobody here?");
+    }
+    std::string domain = postmaster.substr(postmaster.rfind('@') + 1);
+    if (postmaster.empty() || config.recipients.local_domains.empty()) return;
+    if (!surely_foreign(domain, config.recipients.local_domains)) return;
+    report.wrong("delivery.postmaster", place(seen, "delivery.postmaster"),
+                 "must be a local address, and " + quote(domain) + " is not in recipients.local_domains");
+}
+
+bool names_everybody(const RecoverFrom& source) {
+    constexpr std::string_view names[] = {"To", "Cc", "From", "Sender", "Reply-To"};
+    return std::ranges::any_of(names, [&](std::string_view name) { return base::equal_ignoring_case(name, source.field); });
+}
+
+struct Warning {
+    bool (*applies)(const Config&);
+    std::string_view words;
+};
+
+constexpr Warning all_warnings[] = {
+    {[](const Config& c) { return c.recipients.local_domains.empty(); },
+     "recipients.local_domains is empty: every domain counts as local, and recipients elsewhere whom a header names would "
+     "be "
+     "mailed again"},
+    {[](const Config& c) { return c.recipients.local_domains.empty() && c.recipients.foreign != Foreign::accept; },
+     "recipients.foreign has no effect while recipients.local_domains is empty"},
+    {[](const Config& c) { return !has(c.grouping.match, Part::content); },
+     "grouping.match has no content: messages that share a Message-ID and differ are merged while they are held, and all "
+     "get the first one"},
+    {[](const Config& c) { return c.grouping.observe; },
+     "grouping.observe is on: every copy is forwarded as it came, nothing is merged"},
+    {[](const Config& c) { return !c.grouping.observe && c.grouping.window.count() == 0; },
+     "grouping.window is 0: mail is not held, so copies merge only while an earlier one waits for the backend"},
+    {[](const Config& c) { return c.grouping.quiet.count() > 0 && c.grouping.quiet >= c.grouping.window; },
+     "grouping.quiet has no effect, since it is not shorter than grouping.window"},
+    {[](const Config& c) { return std::ranges::any_of(c.recipients.recover_from, names_everybody); },
+     "recipients.recover_from names a field of the author (To, Cc, ...): it says whom he wrote to, not whose copy it is"},
+    {[](const Config& c) { return !c.recipients.fallback.empty() && c.recipients.recover_from.empty(); },
+     "recipients.fallback has no effect without recipients.recover_from"},
+    {[](const Config& c) { return c.backend.max_recipients < 100; },
+     "backend.max_recipients is below 100, which every server takes (RFC 5321 4.5.3.1.8): mail goes out in more "
+     "transactions"},
+    {[](const Config& c) { return c.limits.connections_per_client > c.limits.connections; },
+     "limits.connections_per_client has no effect above limits.connections"},
+    {[](const Config& c) { return c.delivery.retry.back() >= c.delivery.expire; },
+     "delivery.expire ends mail before delivery.retry has come to its last step"},
+};
+
+}  // namespace
+
+void check_together(const Config& config, const SeenKeys& seen, Report& report) {
+    if (sound(seen, "grouping.match")) check_match(config, seen, report);
+    if (sound(seen, "recipients.recover_from")) check_recover_from(config, seen, report);
+    check_postmaster(config, seen, report);
+}
+
+std::vector<std::string> warnings_of(const Config& config) {
+    std::vector<std::string> words;
+    for (const Warning& warning : all_warnings) {
+        if (warning.applies(config)) words.emplace_back(warning.words);
+    }
+    return words;
+}
+
+}  // namespace onecopy::config

@@ -1,0 +1,143 @@
+#include "config/config.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "base/escape.h"
+#include "config/checks.h"
+#include "config/document.h"
+#include "config/table.h"
+#include "config/values.h"
+
+namespace onecopy::config {
+namespace {
+
+std::string machine_name() {
+    std::array<char, 256> name{};
+    bool known = gethostname(name.data(), name.size() - 1) == 0 && values::hostname(name.data()).empty();
+    return known ? name.data() : "localhost";
+}
+
+void fill_in(Config& config) {
+    if (config.hostname.empty()) config.hostname = machine_name();
+    const auto& local = config.recipients.local_domains;
+    if (config.delivery.postmaster.empty() && !local.empty()) config.delivery.postmaster = "postmaster@" + local.front();
+}
+
+void read_root(const Node& root, Config& config, Report& report) {
+    TableReader<Config> reader(keys_of_config(), config, report);
+    if (root.kind == Node::Kind::map) {
+        reader.read(root, "");
+        reader.require({1, 1});
+    } else {
+        report.problems.push_back({root.at.line, root.at.column, asked("a map with the keys listen and backend", root)});
+    }
+    fill_in(config);
+    check_together(config, reader.seen(), report);
+}
+
+Reading failed(const std::string& what) {
+    Reading reading;
+    reading.problems.push_back({0, 0, what});
+    return reading;
+}
+
+/// Reads on until the end, an error or one byte too many.
+bool read_all(int descriptor, std::string& text) {
+    std::array<char, 65536> piece;
+    while (text.size() <= most_bytes) {
+        ssize_t length = ::read(descriptor, piece.data(), piece.size());
+        if (length < 0 && errno == EINTR) continue;
+        if (length <= 0) return length == 0;
+        text.append(piece.data(), static_cast<std::size_t>(length));
+    }
+    return true;
+}
+
+std::string comment(std::string line, std::string_view help) {
+    constexpr std::size_t column = 40;
+    line.resize(std::max(line.size() + 2, column), ' ');
+    return line + "# " + std::string(help);
+}
+
+std::string section_of(std::string_view name) {
+    std::size_t dot = name.find('.');
+    return dot == name.npos ? "" : std::string(name.substr(0, dot));
+}
+
+/// A value that has lines of its own begins with a line end.
+std::string shown_line(const Key<Config>& key, const std::string& section, const std::string& value) {
+    std::string name(section.empty() ? key.name : "  " + std::string(key.name.substr(section.size() + 1)));
+    if (value.starts_with('\n')) return comment(name + ":", key.help) + value + "\n";
+    return comment(name + ":" + (value.empty() ? "" : " ") + value, key.help) + "\n";
+}
+
+}  // namespace
+
+Reading read(const std::string& text) {
+    Reading reading;
+    Document document = parse(text);
+    Report report;
+    report.problems = std::move(document.problems);
+    if (document.whole) read_root(document.root, reading.config, report);
+    auto before = [](const Problem& a, const Problem& b) {
+        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    };
+    std::ranges::stable_sort(report.problems, before);
+    reading.problems = std::move(report.problems);
+    if (reading.problems.empty()) reading.warnings = warnings_of(reading.config);
+    return reading;
+}
+
+Reading read_file(const std::string& path) {
+    int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (descriptor < 0) return failed("can't be opened: " + std::generic_category().message(errno));
+    std::string text;
+    bool good = read_all(descriptor, text);
+    int error = errno;
+    close(descriptor);
+    return good ? read(text) : failed("can't be read: " + std::generic_category().message(error));
+}
+
+std::string message(const std::string& file, const Problem& problem) {
+    std::string place = base::printable(file, file.size()) + ":";
+    if (problem.line > 0) place += std::to_string(problem.line) + ":" + std::to_string(problem.column) + ":";
+    return place + " " + problem.what;
+}
+
+std::string show(const Config& config) {
+    std::string text;
+    std::string last;
+    for (const Key<Config>& key : keys_of_config()) {
+        std::string section = section_of(key.name);
+        if (section != last && !section.empty()) text += section + ":\n";
+        text += shown_line(key, section, key.show(config));
+        last = section;
+    }
+    return text;
+}
+
+std::vector<std::string> keys() {
+    std::vector<std::string> names;
+    for (const auto& key : keys_of_config()) names.emplace_back(key.name);
+    for (const auto& key : keys_of_listen()) names.emplace_back(key.name);
+    for (const auto& key : keys_of_recover_from()) names.emplace_back(key.name);
+    return names;
+}
+
+std::vector<std::string> defaults_not_in_force(const Config& config) {
+    std::vector<std::string> names;
+    const Config defaults;
+    for (const Key<Config>& key : keys_of_config()) {
+        bool asks = key.later && key.later->default_asks && key.show(config) == key.show(defaults);
+        if (asks) names.emplace_back(key.name);
+    }
+    return names;
+}
+
+}  // namespace onecopy::config

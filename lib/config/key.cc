@@ -1,0 +1,48 @@
+#include "config/key.h"
+
+#include <algorithm>
+
+namespace onecopy::config {
+namespace {
+
+/// The keys that may stand where `prefix` leads to.
+std::vector<std::string> siblings(std::string_view prefix, const std::vector<std::string_view>& names) {
+    std::vector<std::string> words;
+    for (std::string_view name : names) {
+        if (!name.starts_with(prefix)) continue;
+        std::string word(name.substr(prefix.size()));
+        word.resize(std::min(word.find('.'), word.size()));
+        if (std::ranges::find(words, word) == words.end()) words.push_back(word);
+    }
+    return words;
+}
+
+/// The section that has such a key, where it is another one; empty: none.
+std::string section_of(const std::string& key, const std::vector<std::string_view>& names) {
+    for (std::string_view name : names) {
+        std::size_t dot = name.rfind('.');
+        if (dot != name.npos && (name == key || name.substr(dot + 1) == key)) return std::string(name.substr(0, dot));
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string unknown_key(const std::string& key, std::string_view prefix, const std::vector<std::string_view>& names) {
+    std::vector<std::string> words = siblings(prefix, names);
+    if (std::string hint = did_you_mean(key, words); !hint.empty()) return "unknown key" + hint;
+    if (std::string section = section_of(key, names); !section.empty())
+        return "unknown key here; it belongs below " + section + ":";
+    return "unknown key; here may stand " + joined(words);
+}
+
+std::string refused_later(const Later& later, const std::string& shown, const std::string& by_default) {
+    bool taken = shown == by_default || std::ranges::find(later.besides, shown) != later.besides.end();
+    if (taken) return {};
+    std::vector<std::string> words = later.besides;
+    if (!by_default.empty()) words.insert(words.begin(), by_default);
+    std::string instead = words.empty() ? "leave it empty" : "leave it out, or write " + joined(words);
+    return quote(shown) + " is not supported yet: this version has no " + std::string(later.feature) + "; " + instead;
+}
+
+}  // namespace onecopy::config

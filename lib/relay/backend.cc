@@ -1,0 +1,281 @@
+#include "relay/backend.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+
+namespace onecopy::relay {
+namespace {
+
+namespace log = base::log;
+using std::chrono::seconds;
+
+/// How long a server rests after each failure in a row; the last repeats.
+constexpr std::array<base::Duration, 6> pauses = {seconds(1), seconds(2), seconds(5), seconds(10), seconds(30), seconds(60)};
+constexpr base::Duration longest_idle = seconds(5);
+constexpr base::Duration longest_verdict = seconds(90);
+constexpr base::Duration looked_up_for = seconds(60);
+
+}  // namespace
+
+struct Backend::Server {
+    std::string name;
+    net::HostPort where;
+    std::vector<net::SocketAddress> addresses;
+    base::Duration looked_up{};  // boot clock
+    bool looking_up = false;
+    base::Duration rests_until{};  // boot clock
+    std::size_t failures = 0;      // in a row
+    std::string words;
+    std::uint64_t transactions = 0;
+    bool proven = false;
+
+    bool rests() const { return base::boot_clock() < rests_until; }
+};
+
+struct Backend::Open {
+    std::shared_ptr<Server> server;
+    std::unique_ptr<Outgoing> connection;
+    base::Duration idle_since{};
+    bool was_ready = false;
+    bool outdated = false;  // of settings that are no longer in force
+};
+
+Backend::Backend(net::Loop& loop, base::Worker& worker, std::string spool, Settings settings,
+                 std::function<void()> available)
+    : loop_(loop),
+      worker_(worker),
+      spool_(std::move(spool)),
+      available_(std::move(available)),
+      rest_timer_(loop, [this] { rest_ended(); }),
+      idle_timer_(loop, [this] { end_idle(); }),
+      verdict_timer_(loop,
+                     [this] {
+                         for (const auto& open : open_) open->connection->cut();
+                     }),
+      self_(std::make_shared<Backend*>(this)) {
+    configure(std::move(settings));
+}
+
+Backend::~Backend() {
+    *self_ = nullptr;
+}
+
+void Backend::configure(Settings settings) {
+    std::vector<std::shared_ptr<Server>> servers;
+    for (const std::string& name : settings.backend.servers) {
+        auto known = std::ranges::find(servers_, name, [](const auto& server) { return server->name; });
+        if (known != servers_.end()) {
+            servers.push_back(*known);
+        } else if (std::optional<net::HostPort> where = net::parse_host_port(name)) {
+            servers.push_back(std::make_shared<Server>());
+            servers.back()->name = name;
+            servers.back()->where = *where;
+        }
+    }
+    servers_ = std::move(servers);
+    settings_ = std::move(settings);
+    for (const auto& open : open_) open->outdated = true;
+    end_idle();
+}
+
+void Backend::run(Job job) {
+    jobs_.push_back(std::move(job));
+    pump();
+}
+
+/// Jobs to idle connections, then new connections for the rest, as far as is allowed.
+void Backend::pump() {
+    if (stopping_) return;
+    while (!jobs_.empty() && use_idle()) {
+    }
+    while (jobs_.size() > opening() && open_.size() < settings_.backend.connections) {
+        std::shared_ptr<Server> server = first_available();
+        if (!server) return refuse_all();
+        if (server->looking_up || (!server->proven && opening() > 0)) return;
+        look_up(server);
+        if (server->looking_up) return;
+    }
+}
+
+bool Backend::use_idle() {
+    for (const auto& open : open_) {
+        if (!open->connection->idle() || open->server->rests()) continue;
+        Job job = std::move(jobs_.front());
+        jobs_.pop_front();
+        open->connection->run(std::move(job));
+        return true;
+    }
+    return false;
+}
+
+std::size_t Backend::opening() const {
+    return static_cast<std::size_t>(std::ranges::count_if(open_, [](const auto& open) { return !open->was_ready; }));
+}
+
+std::shared_ptr<Backend::Server> Backend::first_available() const {
+    auto found = std::ranges::find_if(servers_, [](const auto& server) { return !server->rests(); });
+    return found == servers_.end() ? nullptr : *found;
+}
+
+bool Backend::all_rest() const {
+    return !first_available();
+}
+
+bool Backend::proven() const {
+    std::shared_ptr<Server> server = first_available();
+    return server && server->proven;
+}
+
+/// Names are looked up by the helper thread and remembered for a minute.
+void Backend::look_up(const std::shared_ptr<Server>& server) {
+    base::Duration now = base::boot_clock();
+    if (!server->addresses.empty() && now - server->looked_up < looked_up_for) return connect(server);
+    server->looking_up = true;
+    worker_.run([weak = self_, server, post = loop_.poster()] {
+        auto found = std::make_shared<net::LookUp>(net::look_up(server->where.host, server->where.port));
+        post([weak, server, found] {
+            server->looking_up = false;
+            if (!*weak) return;
+            server->addresses = found->addresses;
+            server->looked_up = base::boot_clock();
+            if (server->addresses.empty())
+                (*weak)->ill(*server, "can't look up " + server->where.host + ": " + found->error);
+            (*weak)->pump();
+        });
+    });
+}
+
+void Backend::connect(const std::shared_ptr<Server>& server) {
+    Open& open = *open_.emplace_back(std::make_unique<Open>());
+    open.server = server;
+    Outgoing::Owner owner;
+    owner.ready = [this, &open] { became_ready(open); };
+    owner.finished = [this, &open](Job job, const Report& report) { finished(open, std::move(job), report); };
+    owner.unused = [this](Job job) { jobs_.push_front(std::move(job)); };
+    owner.ill = [this, server](const std::string& words) { ill(*server, words); };
+    owner.gone = [this, &open] { gone(open); };
+    open.connection = std::make_unique<Outgoing>(Outgoing::Doors{loop_, worker_, spool_, settings_.hostname}, server->name,
+                                                 server->addresses, std::move(owner));
+}
+
+void Backend::became_ready(Open& open) {
+    open.was_ready = true;
+    open.idle_since = base::boot_clock();
+    if (stopping_ || worn_out(open)) return open.connection->quit();
+    pump();
+    if (open.connection->idle() && !idle_timer_.pending()) idle_timer_.set(longest_idle);
+}
+
+bool Backend::worn_out(const Open& open) const {
+    const config::Backend& limits = settings_.backend;
+    return open.outdated || open.connection->transactions() >= limits.messages_per_connection ||
+           base::boot_clock() - open.connection->opened() >= limits.connection_lifetime;
+}
+
+void Backend::end_idle() {
+    base::Duration now = base::boot_clock();
+    bool idle_left = false;
+    for (const auto& open : open_) {
+        if (!open->connection->idle()) continue;
+        if (open->outdated || now - open->idle_since >= longest_idle) {
+            open->connection->quit();
+        } else {
+            idle_left = true;
+        }
+    }
+    if (idle_left) idle_timer_.set(longest_idle);
+}
+
+void Backend::finished(Open& open, Job job, const Report& report) {
+    if (report.fate == Report::Fate::answered) {
+        ++open.server->transactions;
+        if (!report.ill) well(*open.server);
+    }
+    job.done(report);
+}
+
+void Backend::ill(Server& server, const std::string& words) {
+    base::Duration pause = pauses[std::min(server.failures, pauses.size() - 1)];
+    if (server.failures == 0) {
+        log::warning("server_resting", {{"server", server.name}, {"reply", words}, {"seconds", pause.count() / 1000}});
+    }
+    if (!server.rests()) ++server.failures;
+    server.words = words;
+    server.proven = false;
+    server.rests_until = base::boot_clock() + pause;
+    set_rest_timer();
+}
+
+void Backend::well(Server& server) {
+    if (server.failures > 0) log::info("server_well", {{"server", server.name}});
+    server.failures = 0;
+    server.proven = true;
+}
+
+void Backend::gone(Open& open) {
+    auto place = std::ranges::find_if(open_, [&open](const auto& one) { return one.get() == &open; });
+    open_.erase(place);
+    if (stopping_) return finish_if_stopped();
+    pump();
+}
+
+/// Nobody can be had: each job hears it, from the loop.
+void Backend::refuse_all() {
+    Report report;
+    report.fate = Report::Fate::no_server;
+    report.words = servers_.empty() ? "no servers" : servers_.front()->words;
+    for (Job& job : std::exchange(jobs_, {})) {
+        loop_.defer([done = std::move(job.done), report] { done(report); });
+    }
+}
+
+void Backend::rest_ended() {
+    set_rest_timer();
+    if (!all_rest()) available_();
+}
+
+/// One timer for all servers.
+void Backend::set_rest_timer() {
+    base::Duration now = base::boot_clock(), next{};
+    for (const auto& server : servers_) {
+        if (!server->rests()) continue;
+        base::Duration left = server->rests_until - now;
+        next = next.count() == 0 ? left : std::min(next, left);
+    }
+    if (next.count() > 0) rest_timer_.set(next);
+}
+
+void Backend::stop(std::function<void()> done) {
+    stopping_ = true;
+    stopped_ = std::move(done);
+    jobs_.clear();
+    for (const auto& open : open_) {
+        if (!open->connection->awaiting_verdict()) open->connection->cut();
+    }
+    verdict_timer_.set(longest_verdict);
+    finish_if_stopped();
+}
+
+void Backend::finish_if_stopped() {
+    if (!open_.empty() || !stopped_) return;
+    verdict_timer_.clear();
+    loop_.defer(std::exchange(stopped_, nullptr));
+}
+
+std::vector<Backend::Health> Backend::health() const {
+    std::vector<Health> all;
+    for (const auto& server : servers_) {
+        Health& health = all.emplace_back();
+        health.server = server->name;
+        if (server->rests()) health.rests_for = server->rests_until - base::boot_clock();
+        health.words = server->words;
+        health.connections = static_cast<std::size_t>(
+            std::ranges::count_if(open_, [&server](const auto& open) { return open->server == server; }));
+        health.transactions = server->transactions;
+    }
+    return all;
+}
+
+}  // namespace onecopy::relay

@@ -1,0 +1,304 @@
+#include "relay/intake.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "message/header.h"
+#include "message/trace.h"
+#include "relay/intake_log.h"
+
+namespace onecopy::relay {
+namespace {
+
+namespace log = base::log;
+using net::Connection;
+using smtp::Input;
+using smtp::Reply;
+
+/// The data needs at least 1 KiB/s beyond a minute.
+constexpr base::Duration free_minute = std::chrono::minutes(1);
+constexpr std::uint64_t least_rate = 1024;
+
+ledger::UploadId next_upload() {
+    static ledger::UploadId last = 0;
+    return ++last;
+}
+
+}  // namespace
+
+/// The message of the transaction under way.
+struct Intake::Incoming {
+    explicit Incoming(Budget& all) : budget(all), started(base::boot_clock()) {}
+    ~Incoming() { budget.give(held); }
+
+    void hold(std::size_t bytes) {
+        held += bytes;
+        budget.take(bytes);
+    }
+    void release(std::size_t bytes) {
+        held -= bytes;
+        budget.give(bytes);
+    }
+
+    Budget& budget;
+    base::Duration started;
+    Assembly assembly;
+    Fault fault = Fault::none;
+    ledger::UploadId upload = 0;
+    std::size_t under_way = 0;  // appended, not yet answered
+    std::size_t held = 0;
+    bool waiting = false;  // the session was told to pause
+};
+
+Intake::Intake(IntakeDoors doors, int descriptor, std::string client, std::shared_ptr<const IntakeSettings> settings,
+               Gone gone)
+    : doors_(doors),
+      settings_(std::move(settings)),
+      client_(std::move(client)),
+      gone_(std::move(gone)),
+      connection_(Connection::accepted(doors.loop, descriptor, *this)),
+      session_(settings_->session, *this),
+      self_(std::make_shared<Intake*>(this)) {
+    connection_->on_deadline([this] { late(); });
+    log::debug("connect", {{"client", client_}});
+    session_.greet();
+    flush();
+    set_deadline();
+}
+
+Intake::~Intake() {
+    *self_ = nullptr;
+    drop();
+}
+
+void Intake::received(std::string_view& bytes) {
+    Input state = session_.feed(bytes);
+    flush();
+    if (state == Input::pause) connection_->pause();
+    if (state == Input::closed) return connection_->close_after_writing(Connection::Reason::done);
+    step();
+}
+
+/// What follows whatever the session did.
+void Intake::step() {
+    using Phase = smtp::ServerSession::Phase;
+    if (session_.phase() == Phase::closed) return connection_->close_after_writing(Connection::Reason::done);
+    bool idle = session_.phase() == Phase::start || session_.phase() == Phase::idle;
+    if (shutting_down_ && idle) {
+        session_.abort(Reply(421, "4.3.2", "shutting down"));
+        flush();
+        return connection_->close_after_writing(Connection::Reason::shutdown);
+    }
+    set_deadline();
+    if (connection_->unwritten() >= Connection::low_output) connection_->pause();
+}
+
+void Intake::flush() {
+    connection_->write(session_.take_output());
+}
+
+/// The client reads its replies again.
+void Intake::writable() {
+    if (session_.phase() != smtp::ServerSession::Phase::answer && !(incoming_ && incoming_->waiting)) connection_->resume();
+}
+
+/// A command has its time from the last reply on, whatever comes in pieces; nobody is late while we owe the answer.
+void Intake::set_deadline() {
+    using Phase = smtp::ServerSession::Phase;
+    if (session_.phase() == Phase::answer || (incoming_ && incoming_->waiting))
+        return connection_->set_deadline(base::Duration(0));
+    if (session_.phase() != Phase::data || !incoming_) return connection_->set_deadline(settings_->timeout);
+    base::Duration earned = std::chrono::seconds(incoming_->assembly.size() / least_rate);
+    base::Duration left = incoming_->started + free_minute + earned - base::boot_clock();
+    connection_->set_deadline(std::clamp(left, base::Duration(1), settings_->timeout));
+}
+
+void Intake::late() {
+    log::info("timeout", {{"client", client_}, {"sender", envelope_.sender}});
+    session_.abort(Reply(421, "4.4.2", "too slow (limits.timeout)"));
+    flush();
+    connection_->close_after_writing(Connection::Reason::timeout);
+}
+
+void Intake::closed(Connection::Reason, const std::string& what) {
+    log::debug("disconnect", {{"client", client_}, {"reason", what}});
+    drop();
+    Gone gone = std::move(gone_);
+    gone();  // destroys this
+}
+
+void Intake::shut_down() {
+    shutting_down_ = true;
+    step();
+}
+
+void Intake::cut() {
+    connection_->close(Connection::Reason::shutdown);
+}
+
+std::optional<Reply> Intake::mail(const std::string& sender, std::uint64_t size) {
+    if (doors_.ledger.room() <= size) return Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later");
+    envelope_ = {sender, {}};
+    return std::nullopt;
+}
+
+std::optional<Reply> Intake::recipient(const message::Mailbox& mailbox) {
+    std::string address = coalesce::rewrite(mailbox, settings_->addresses);
+    if (settings_->addresses.foreign == coalesce::Foreign::reject && !coalesce::is_local(address, settings_->addresses)) {
+        log::info("refused",
+                  {{"client", client_}, {"sender", envelope_.sender}, {"recipient", address}, {"reason", "foreign"}});
+        return Reply(550, "5.7.1", "not a recipient here (recipients.local_domains)");
+    }
+    envelope_.recipients.push_back(std::move(address));
+    return std::nullopt;
+}
+
+std::optional<Reply> Intake::data() {
+    incoming_ = std::make_unique<Incoming>(doors_.budget);
+    return std::nullopt;
+}
+
+bool Intake::content(std::string_view piece) {
+    Incoming& incoming = *incoming_;
+    if (incoming.fault != Fault::none) return true;
+    incoming.assembly.add(piece);
+    incoming.hold(piece.size());
+    if (incoming.assembly.large()) upload(doors_.budget.exceeded());
+    if (doors_.budget.exceeded() && incoming.under_way == 0) {
+        give_up(Fault::crowded);
+        return true;
+    }
+    incoming.waiting = incoming.under_way >= Budget::most_each || (doors_.budget.exceeded() && incoming.under_way > 0);
+    return !incoming.waiting;
+}
+
+/// Sends what is ready of a large body to the ledger.
+void Intake::upload(bool all) {
+    Incoming& incoming = *incoming_;
+    if (incoming.upload == 0) incoming.upload = next_upload();
+    while (true) {
+        std::string piece = incoming.assembly.take_piece(all ? 1 : ledger::most_extent_bytes);
+        if (piece.empty()) return;
+        std::size_t size = piece.size();
+        incoming.under_way += size;
+        doors_.ledger.append(incoming.upload, std::move(piece), [weak = self_, id = incoming.upload, size](bool written) {
+            if (*weak) (*weak)->appended(id, size, written);
+        });
+    }
+}
+
+void Intake::appended(ledger::UploadId upload, std::size_t size, bool written) {
+    if (!incoming_ || incoming_->upload != upload) return;
+    incoming_->under_way -= size;
+    incoming_->release(size);
+    if (!written) give_up(Fault::unwritten);
+    if (!incoming_->waiting || incoming_->under_way >= Budget::most_each) return;
+    if (doors_.budget.exceeded() && incoming_->under_way > 0) return;
+    incoming_->waiting = false;
+    session_.resume();
+    flush();
+    connection_->resume();
+    step();
+}
+
+/// The rest is read and thrown away, so that the client gets its answer.
+void Intake::give_up(Fault fault) {
+    Incoming& incoming = *incoming_;
+    if (incoming.upload != 0) doors_.ledger.abandon(incoming.upload);
+    incoming.release(incoming.held - incoming.under_way);
+    incoming.assembly = Assembly();
+    incoming.fault = fault;
+}
+
+void Intake::drop() {
+    if (incoming_ && incoming_->upload != 0) doors_.ledger.abandon(incoming_->upload);
+    incoming_.reset();
+}
+
+void Intake::reset() {
+    drop();
+    envelope_ = {};
+}
+
+void Intake::end_of_data(End end) {
+    Incoming& incoming = *incoming_;
+    if (end != End::complete) return refuse(smtp::ServerSession::refusal(end));
+    if (incoming.fault == Fault::crowded) return refuse(Reply(452, "4.3.1", "too much mail at once; try again later"));
+    if (incoming.fault == Fault::unwritten)
+        return refuse(Reply(452, "4.3.1", "the spool can't be written; try again later"));
+    incoming.assembly.finish();
+    if (incoming.assembly.hops() > settings_->hops)
+        return refuse(Reply(554, "5.4.6", "too many hops (limits.hops): a mail loop"));
+    offer();
+}
+
+void Intake::refuse(const Reply& reply) {
+    log::warning("refused", {{"client", client_},
+                             {"sender", envelope_.sender},
+                             {"message_id", incoming_->assembly.identity().message_id},
+                             {"reply", reply.text()}});
+    drop();
+    session_.finish(reply);
+}
+
+/// From here on the ledger decides; what this connection still does, or its end, changes nothing of that.
+void Intake::offer() {
+    if (incoming_->assembly.large()) upload(true);
+    ledger::Copy copy = make_copy();
+    auto summary = std::make_shared<const CopySummary>(summarize(copy));
+    incoming_->upload = 0;
+    doors_.ledger.offer(std::move(copy), [weak = self_, summary, settings = settings_,
+                                          &observer = doors_.observer](const ledger::Acceptance& acceptance) {
+        log_copy(*summary, acceptance);
+        if (settings->addresses.observe) log_would_merge(*summary, acceptance, observer, *settings);
+        if (*weak) (*weak)->answered(acceptance);
+    });
+}
+
+ledger::Copy Intake::make_copy() {
+    Assembly& assembly = incoming_->assembly;
+    bool observe = settings_->addresses.observe;
+    ledger::Copy copy;
+    copy.arriving.sender = envelope_.sender;
+    copy.arriving.identity = assembly.identity();
+    copy.untouched = assembly.untouched() || observe;
+    bool incomparable = copy.arriving.identity.message_id.empty() && !settings_->rules.match_content;
+    copy.arriving.alone = copy.untouched || incomparable;
+    copy.arrival = {session_.helo(), client_, session_.extended() ? "ESMTP" : "SMTP", base::wall_clock()};
+    copy.size = assembly.size();
+    copy.eight_bit = assembly.eight_bit();
+    copy.header = assembly.take_header();
+    copy.body = assembly.take_body();
+    copy.upload = incoming_->upload;
+    copy.arriving.exposure = copy.arriving.alone ? 0 : static_cast<unsigned>(message::exposure(copy.header));
+    add_recipients(copy);
+    return copy;
+}
+
+void Intake::add_recipients(ledger::Copy& copy) {
+    coalesce::Resolved resolved = coalesce::resolve(envelope_.recipients, copy.header, settings_->addresses);
+    log_resolved(copy.arriving.identity.message_id, client_, resolved);
+    copy.arriving.recipients = std::move(resolved.recipients);
+}
+
+void Intake::answered(const ledger::Acceptance& acceptance) {
+    using Status = ledger::Acceptance::Status;
+    incoming_.reset();
+    envelope_ = {};
+    switch (acceptance.status) {
+        case Status::accepted:
+            session_.finish(Reply(250, "2.0.0", "Ok: queued as " + std::to_string(acceptance.group)));
+            break;
+        case Status::no_room:
+            session_.finish(Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later"));
+            break;
+        case Status::failed:
+            session_.finish(Reply(451, "4.3.0", "the spool failed; try again later"));
+            break;
+    }
+    flush();
+    connection_->resume();
+    step();
+}
+
+}  // namespace onecopy::relay

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ledger/records.h"
+#include "smtp/client_session.h"
+
+namespace onecopy::relay {
+
+/// What one transaction brought.
+struct Report {
+    enum class Fate {
+        answered,    // `result` holds an outcome for each recipient; where the server fell ill `ill` says so
+        no_server,   // none could be had: `words` says why
+        damaged,     // the content in the spool is not what was put there: `words` says how
+        unreadable,  // it can't be read now: `words` says why
+    };
+    Fate fate = Fate::no_server;
+    smtp::ClientSession::Result result;
+    bool ill = false;
+    std::string server;  // host:port; empty where there was none
+    std::string words;
+    base::Duration took{};
+};
+
+/// One transaction to be had with a backend, and whom to tell.
+struct Job {
+    std::string sender;
+    std::vector<std::string> recipients;
+    std::shared_ptr<const std::string> header;  // as it goes out
+    std::shared_ptr<const ledger::Content> content;
+    bool eight_bit = false;
+    std::function<void(const Report&)> done;
+
+    std::uint64_t size() const { return header->size() + content->body_size; }
+};
+
+}  // namespace onecopy::relay

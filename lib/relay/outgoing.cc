@@ -1,0 +1,200 @@
+#include "relay/outgoing.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace onecopy::relay {
+namespace {
+
+using net::Connection;
+using Outcome = smtp::ClientSession::Outcome;
+
+constexpr base::Duration longest_connect = std::chrono::seconds(30);
+
+}  // namespace
+
+/// What the helper thread brought: bytes, or the fate of the job and why.
+struct Outgoing::Read {
+    Report::Fate fate = Report::Fate::answered;
+    std::string bytes;
+};
+
+Outgoing::Read Outgoing::read_piece(ledger::SegmentReader& reader, const ledger::Extent& extent) try {
+    return {Report::Fate::answered, reader.read(extent)};
+} catch (const ledger::SegmentReader::Damaged& damage) {
+    return {Report::Fate::damaged, damage.what};
+} catch (const std::exception& error) {
+    return {Report::Fate::unreadable, error.what()};
+}
+
+Outgoing::Outgoing(Doors doors, std::string server, std::vector<net::SocketAddress> addresses, Owner owner)
+    : doors_(std::move(doors)),
+      server_(std::move(server)),
+      addresses_(std::move(addresses)),
+      owner_(std::move(owner)),
+      session_(doors_.hostname, *this),
+      opened_(base::boot_clock()),
+      self_(std::make_shared<Outgoing*>(this)) {
+    connect_next();
+}
+
+Outgoing::~Outgoing() {
+    *self_ = nullptr;
+}
+
+void Outgoing::connect_next() {
+    connection_ = Connection::connect(doors_.loop, addresses_[next_address_++], *this);
+    connection_->on_deadline([this] { late(); });
+    connection_->set_deadline(longest_connect);
+}
+
+void Outgoing::connected() {
+    next_address_ = addresses_.size();
+    connection_->set_deadline(session_.timeout());
+}
+
+void Outgoing::received(std::string_view& bytes) {
+    session_.feed(std::exchange(bytes, {}));
+    step();
+}
+
+/// After whatever the session did: its output, its time, its end.
+void Outgoing::step() {
+    if (ended_) return;
+    connection_->write(session_.take_output());
+    if (session_.dead()) return end();
+    if (progress_ == session_.progress()) return;
+    progress_ = session_.progress();
+    connection_->set_deadline(session_.timeout());
+}
+
+void Outgoing::late() {
+    if (quitting_) return end();
+    session_.lost("timed out after " + base::to_text(session_.timeout()));
+    end();
+}
+
+void Outgoing::closed(Connection::Reason reason, const std::string& what) {
+    if (reason == Connection::Reason::refused && next_address_ < addresses_.size()) return connect_next();
+    std::string words = what.empty() ? "connection closed by the server" : what;
+    bool resting = ready_ && !job_;
+    if (job_ && transactions_ > 0 && session_.progress() == progress_at_start_) {
+        // It was closed while it rested: nothing of this job can have been seen.
+        session_.abandon();
+        owner_.unused(*std::exchange(job_, std::nullopt));
+    } else if (!resting && !quitting_) {
+        session_.lost(words);
+    }
+    end();
+}
+
+void Outgoing::ready() {
+    ready_ = true;
+    owner_.ready();
+}
+
+void Outgoing::run(Job job) {
+    job_ = std::move(job);
+    started_ = base::boot_clock();
+    next_extent_ = 0;
+    progress_at_start_ = session_.progress() + 1;  // start() itself is one
+    session_.start({job_->sender, job_->recipients, job_->size(), job_->eight_bit});
+    step();
+}
+
+void Outgoing::send_content() {
+    session_.content(*job_->header);
+    if (!job_->content->extents.empty()) {
+        reader_ = std::make_shared<ledger::SegmentReader>(doors_.spool);
+        return read_next();
+    }
+    session_.content(job_->content->body);
+    session_.end_of_content();
+}
+
+/// Asks the helper thread for one piece; the next is asked for once this one is mostly written.
+void Outgoing::read_next() {
+    if (reading_ || !job_) return;
+    if (next_extent_ == job_->content->extents.size()) return session_.end_of_content();
+    reading_ = true;
+    doors_.worker.run(
+        [weak = self_, reader = reader_, extent = job_->content->extents[next_extent_++], post = doors_.loop.poster()] {
+            auto read = std::make_shared<Read>(read_piece(*reader, extent));
+            post([weak, read] {
+                if (*weak) (*weak)->took(*read);
+            });
+        });
+}
+
+void Outgoing::took(const Read& read) {
+    reading_ = false;
+    if (ended_ || !job_) return;
+    if (read.fate != Report::Fate::answered) return unreadable(read);
+    session_.content(read.bytes);
+    connection_->write(session_.take_output());
+    if (connection_->unwritten() < Connection::low_output) read_next();
+    step();
+}
+
+void Outgoing::writable() {
+    if (ended_ || !job_ || !reader_) return;
+    read_next();
+    step();
+}
+
+/// Without the final dot the server keeps nothing of it.
+void Outgoing::unreadable(const Read& read) {
+    session_.abandon();
+    Report report;
+    report.fate = read.fate;
+    report.server = server_;
+    report.words = read.bytes;
+    Job job = *std::exchange(job_, std::nullopt);
+    owner_.finished(std::move(job), report);
+    end();
+}
+
+void Outgoing::done(const smtp::ClientSession::Result& result) {
+    Report report;
+    report.fate = Report::Fate::answered;
+    report.result = result;
+    report.ill = session_.dead();
+    report.server = server_;
+    report.took = base::boot_clock() - started_;
+    ++transactions_;
+    ready_ = false;
+    reader_.reset();
+    Job job = *std::exchange(job_, std::nullopt);
+    owner_.finished(std::move(job), report);
+    if (!session_.dead() && !quitting_) ready();
+}
+
+/// A server that ends a resting connection, with 421 or without a word, is not ill for that.
+void Outgoing::ill(const smtp::Reply& reply) {
+    if (!ready_ || job_) owner_.ill(reply.text());
+}
+
+void Outgoing::quit() {
+    quitting_ = true;
+    session_.quit();
+    step();
+}
+
+void Outgoing::cut() {
+    session_.abandon();
+    end();
+}
+
+/// gone() comes at the end of the turn: whoever is on the stack still needs this object.
+void Outgoing::end() {
+    if (std::exchange(ended_, true)) return;
+    connection_->close(Connection::Reason::done);
+    doors_.loop.defer([weak = self_] {
+        if (!*weak) return;
+        auto gone = std::move((*weak)->owner_.gone);
+        gone();
+    });
+}
+
+}  // namespace onecopy::relay

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/worker.h"
+#include "ledger/segment.h"
+#include "net/connection.h"
+#include "relay/job.h"
+
+namespace onecopy::relay {
+
+/// One connection to one server: connects (to the first of its addresses that answers), runs transactions one after the
+/// other, ends. Streams large bodies from the segments through the helper thread, a bounded part at a time.
+class Outgoing : net::Connection::Handler, smtp::ClientSession::Handler {
+public:
+    /// All called from the loop; `gone` last, and it may destroy the object.
+    struct Owner {
+        std::function<void()> ready;                       // a job may be run
+        std::function<void(Job, const Report&)> finished;  // of the job; ready() follows where the connection lives on
+        std::function<void(Job)> unused;  // the server had closed a resting connection: nothing of it was seen
+        std::function<void(const std::string& words)> ill;  // the server
+        std::function<void()> gone;
+    };
+    struct Doors {
+        net::Loop& loop;
+        base::Worker& worker;
+        std::string spool;     // directory
+        std::string hostname;  // for EHLO
+    };
+
+    Outgoing(Doors doors, std::string server, std::vector<net::SocketAddress> addresses, Owner owner);
+    ~Outgoing() override;
+
+    void run(Job job);  // only when ready
+    void quit();        // politely; gone() follows
+    void cut();         // at once
+    bool busy() const { return job_.has_value(); }
+    bool awaiting_verdict() const { return session_.awaiting_verdict(); }
+    bool idle() const { return ready_ && !job_ && !quitting_; }
+
+    const std::string& server() const { return server_; }
+    unsigned transactions() const { return transactions_; }
+    base::Duration opened() const { return opened_; }  // boot clock
+
+private:
+    void connected() override;
+    void received(std::string_view& bytes) override;
+    void writable() override;
+    void closed(net::Connection::Reason reason, const std::string& what) override;
+
+    void ready() override;
+    void send_content() override;
+    void done(const smtp::ClientSession::Result& result) override;
+    void ill(const smtp::Reply& reply) override;
+
+    void connect_next();
+    void step();
+    void late();
+    void read_next();
+    struct Read;
+    static Read read_piece(ledger::SegmentReader& reader, const ledger::Extent& extent);
+    void took(const Read& read);
+    void unreadable(const Read& read);
+    void end();
+
+    Doors doors_;
+    std::string server_;
+    std::vector<net::SocketAddress> addresses_;
+    std::size_t next_address_ = 0;
+    Owner owner_;
+    std::unique_ptr<net::Connection> connection_;
+    smtp::ClientSession session_;
+    std::optional<Job> job_;
+    std::shared_ptr<ledger::SegmentReader> reader_;
+    std::size_t next_extent_ = 0;
+    bool reading_ = false;
+    bool ready_ = false;
+    bool quitting_ = false;
+    bool ended_ = false;
+    unsigned transactions_ = 0;
+    std::uint64_t progress_ = 0;           // seen at the last step
+    std::uint64_t progress_at_start_ = 0;  // of the job
+    base::Duration opened_;
+    base::Duration started_{};
+    std::shared_ptr<Outgoing*> self_;
+};
+
+}  // namespace onecopy::relay

@@ -1,0 +1,41 @@
+#include "relay/policy.h"
+
+#include <algorithm>
+
+#include "message/mailbox.h"
+
+namespace onecopy::relay {
+
+coalesce::Policy rules_of(const config::Config& config) {
+    auto matches = [&](config::Part part) { return std::ranges::count(config.grouping.match, part) > 0; };
+    coalesce::Policy policy;
+    policy.window = config.grouping.observe ? base::Duration(0) : config.grouping.window;
+    policy.quiet = config.grouping.observe ? base::Duration(0) : config.grouping.quiet;
+    policy.match_id = matches(config::Part::message_id);
+    policy.match_sender = matches(config::Part::sender);
+    policy.match_content = matches(config::Part::content);
+    policy.fold_case = config.recipients.fold_case;
+    policy.history = config.grouping.history;
+    policy.keep_failed = config.delivery.keep_failed;
+    policy.retry = config.delivery.retry;
+    policy.expire = config.delivery.expire;
+    return policy;
+}
+
+coalesce::AddressPolicy addresses_of(const config::Config& config) {
+    const config::Recipients& recipients = config.recipients;
+    coalesce::AddressPolicy policy;
+    for (const std::string& domain : recipients.local_domains)
+        policy.local_domains.push_back(message::normal_domain(domain));
+    policy.foreign = static_cast<coalesce::Foreign>(recipients.foreign);
+    for (const config::RecoverFrom& source : recipients.recover_from)
+        policy.recover_from.push_back({source.field, source.strip});
+    policy.fallback = recipients.fallback;
+    policy.fold_case = recipients.fold_case;
+    for (const auto& [from, to] : recipients.rewrite_domains) policy.rewrite_domains[message::normal_domain(from)] = to;
+    policy.postmaster = config.delivery.postmaster;
+    policy.observe = config.grouping.observe;
+    return policy;
+}
+
+}  // namespace onecopy::relay

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "coalesce/addressing.h"
+#include "coalesce/rules.h"
+#include "config/config.h"
+
+namespace onecopy::relay {
+
+/// What the rules look at, from the configuration. Under `observe` nothing is held.
+coalesce::Policy rules_of(const config::Config& config);
+
+/// The `recipients` section, domains in normal form.
+coalesce::AddressPolicy addresses_of(const config::Config& config);
+
+}  // namespace onecopy::relay
