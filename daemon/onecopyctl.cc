@@ -34,7 +34,9 @@ int answer(const Question& question, const std::string& socket, bool as_json) tr
     json document = json::parse(answer.body, nullptr, false);
     if (document.is_discarded()) throw NoDaemon(socket + ": the answer is no JSON");
     if (answer.status == 200) {
-        std::fputs(as_json ? answer.body.c_str() : question.tell(document).c_str(), stdout);
+        std::string text = as_json ? answer.body : question.tell(document);
+        if (text.empty()) std::fputs("onecopyctl: nothing\n", stderr);
+        std::fputs(text.c_str(), stdout);
         return std::fflush(stdout) == 0 ? 0 : refused;
     }
     if (as_json) std::fputs(answer.body.c_str(), stdout);

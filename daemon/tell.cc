@@ -124,16 +124,16 @@ std::string status(const json& document) {
 
 std::string list(const json& document) {
     std::string text;
-    for (const json& group : document.value("groups", json::array())) {
+    for (const json& group : document) {
         text += heading(group);
         for (const json& one : group.value("recipients", json::array())) text += recipient(one);
     }
-    return text.empty() ? "nothing\n" : text;
+    return text;
 }
 
 std::string why(const json& document) {
     std::string text;
-    for (const json& group : document.value("groups", json::array())) {
+    for (const json& group : document) {
         text += heading(group);
         for (const json& one : group.value("recipients", json::array())) text += recipient(one);
         for (const json& one : group.value("copies", json::array())) text += copy(one);

@@ -112,7 +112,7 @@ std::string status(const Running& running, const ledger::Counts& counts) {
 std::string groups(const std::vector<ledger::GroupRecord>& groups) {
     json list = json::array();
     for (const auto& record : groups) list.push_back(group(record));
-    return text({{"groups", list}});
+    return text(list);
 }
 
 std::string released(unsigned count) {
