@@ -199,7 +199,7 @@ void LedgerThread::State::commit() {
     std::size_t offered = answer_offers(operations);
     answer_settles(std::span(operations).subspan(offered));
     answer_releases();
-    next_due_ = spool_.ledger().next_due(spool_.in_flight());
+    next_due_ = base::Time{};  // not known; asked for when somebody wants groups
     house_at_ = std::min(house_at_, moment_.boot + (spool_.log_is_long() ? base::Duration(0) : busy_house_delay));
 }
 
@@ -286,13 +286,15 @@ void LedgerThread::State::hand_out() try {
     if (wanted_ == 0 || stuck_ || stopping_) return;
     base::Time now = spool_.now(moment_.boot);
     if (next_due_ > now) return;
+    SqliteLedger::Snapshot snapshot(spool_.ledger());
     std::vector<Due> due;
     for (std::int64_t group : spool_.ledger().due(now, wanted_, spool_.in_flight())) {
+        Due one = spool_.ledger().load_due(group);
         spool_.in_flight().insert(group);
-        due.push_back(spool_.ledger().load_due(group));
-        if (!due.back().content) {
-            missing_content(due.back());
-            due.pop_back();
+        if (one.content) {
+            due.push_back(std::move(one));
+        } else {
+            missing_content(one);
         }
     }
     next_due_ = spool_.ledger().next_due(spool_.in_flight());

@@ -26,6 +26,8 @@ struct SqliteLedger::Statements {
     GroupWriter writer;
     Database& db;
     Statement begin{db, "BEGIN IMMEDIATE"};
+    Statement begin_reading{db, "BEGIN"};
+    Statement end_reading{db, "COMMIT"};
     Statement commit{db, "COMMIT"};
     Statement savepoint{db, "SAVEPOINT operation"};
     Statement release_savepoint{db, "RELEASE operation"};
@@ -338,6 +340,18 @@ unsigned SqliteLedger::release(std::int64_t group, const Context& context) {
         ++released;
     }
     return released;
+}
+
+SqliteLedger::Snapshot::Snapshot(SqliteLedger& ledger) : ledger_(ledger) {
+    ledger_.statements_->begin_reading.run();
+}
+
+SqliteLedger::Snapshot::~Snapshot() {
+    try {
+        ledger_.statements_->end_reading.run();
+    } catch (const SqliteError&) {
+        // Nothing was written; the next begin() would say what is wrong.
+    }
 }
 
 std::vector<std::int64_t> SqliteLedger::due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight) {

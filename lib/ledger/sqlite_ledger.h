@@ -54,6 +54,17 @@ public:
     /// 0: all that wait. How many groups were made due.
     unsigned release(std::int64_t group, const Context& context);
 
+    /// Several reads as one transaction: locks are taken once.
+    class Snapshot {
+    public:
+        explicit Snapshot(SqliteLedger& ledger);
+        ~Snapshot();
+        Snapshot(const Snapshot&) = delete;
+
+    private:
+        SqliteLedger& ledger_;
+    };
+
     /// Groups due at `now` that are not in flight, earliest first.
     std::vector<std::int64_t> due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight);
     base::Time next_due(const std::set<std::int64_t>& in_flight);

@@ -61,6 +61,10 @@ struct Connection::State : std::enable_shared_from_this<State> {
             evbuffer_drain(input(), evbuffer_get_length(input()));
             return;
         }
+        if (paused && !unread) {
+            unread = true;
+            bufferevent_disable(event, EV_READ);
+        }
         std::size_t wanted = 0;
         while (handler && !paused && !ending && !farewell) {
             std::size_t length = evbuffer_get_length(input());
@@ -167,6 +171,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
     Reason farewell_reason = Reason::done;
     bool connecting = false;
     bool paused = false;
+    bool unread = false;  // reading was stopped, since something came while paused
     bool peer_ended = false;
     bool farewell = false;  // we end as soon as the output is written
     bool ending = false;    // closed() is on its way
@@ -210,17 +215,16 @@ std::size_t Connection::unwritten() const {
 }
 
 void Connection::pause() {
-    if (state_->paused) return;
-    state_->paused = true;
-    bufferevent_disable(state_->event, EV_READ);
+    state_->paused = true;  // libevent is told when something comes: mostly nothing does, and two calls are spared
 }
 
 void Connection::resume() {
     if (!state_->paused) return;
     state_->paused = false;
     if (state_->ending || state_->farewell) return;
-    if (!state_->peer_ended) bufferevent_enable(state_->event, EV_READ);
-    state_->loop.defer([state = state_] { state->offer(); });
+    if (std::exchange(state_->unread, false) && !state_->peer_ended) bufferevent_enable(state_->event, EV_READ);
+    bool waiting = state_->peer_ended || evbuffer_get_length(state_->input()) > 0;
+    if (waiting) state_->loop.defer([state = state_] { state->offer(); });
 }
 
 bool Connection::paused() const {
