@@ -71,7 +71,8 @@ struct ServerSession::Command {
     unsigned phases;
     Argument argument;
     /// Nothing may stand behind it in the same input: the client must await its answer (RFC 2920 3.1). RFC 2920 says so
-    /// of NOOP and QUIT too, but clients don't heed it there, and it can do no harm.
+    /// of NOOP and QUIT too, but clients don't heed it there, and it can do no harm; and of DATA, where a message that
+    /// comes at once is taken like any other, and one behind a refused DATA is no command (ends_refused_data()).
     bool last;
     Reply (ServerSession::*run)(std::string_view argument);
 };
@@ -81,7 +82,7 @@ const ServerSession::Command* ServerSession::find_command(std::string_view verb)
     static constexpr std::array commands = {
         Command{"MAIL", at_idle, required, false, &ServerSession::mail},
         Command{"RCPT", in_mail, required, false, &ServerSession::recipient},
-        Command{"DATA", in_mail, none, true, &ServerSession::data},
+        Command{"DATA", in_mail, none, false, &ServerSession::data},
         Command{"EHLO", any, required, true, &ServerSession::extended_hello},
         Command{"HELO", any, required, true, &ServerSession::hello},
         Command{"RSET", any, none, false, &ServerSession::rset},
@@ -116,14 +117,25 @@ Reply ServerSession::run(std::string_view line, bool more_behind) {
     if (line.find('\0') != line.npos) return bad(500, "5.5.2", "a NUL in a command");
     const auto [verb, argument] = parse_command(line);
     const Command* command = find_command(verb);
+    if (data_refused_ && !ends_refused_data(verb))
+        return bad(503, "5.5.1", "DATA was refused: RSET, MAIL or QUIT comes next");
     if (command == nullptr) return bad(500, "5.5.1", "command not recognized");
     if (command->last && more_behind) {
         return hang_up({554, "5.5.0", "input behind " + verb + ", whose answer had to be awaited"});
     }
     if (command->argument == Argument::none && !argument.empty()) return bad(501, "5.5.4", verb + " takes no argument");
     if (command->argument == Argument::required && argument.empty()) return bad(501, "5.5.4", verb + " needs an argument");
-    if ((command->phases & bit(phase_)) == 0) return out_of_order();
-    return (this->*command->run)(argument);
+    bool in_order = (command->phases & bit(phase_)) != 0;
+    Reply reply = in_order ? (this->*command->run)(argument) : out_of_order();
+    if (verb == "DATA" && !reply.intermediate()) data_refused_ = true;
+    return reply;
+}
+
+/// Lines of a message whose DATA was refused must not be run by accident.
+bool ServerSession::ends_refused_data(std::string_view verb) {
+    static constexpr std::array<std::string_view, 5> verbs = {"RSET", "MAIL", "QUIT", "EHLO", "HELO"};
+    data_refused_ = std::ranges::find(verbs, verb) == verbs.end();
+    return !data_refused_;
 }
 
 Reply ServerSession::out_of_order() {

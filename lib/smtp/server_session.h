@@ -86,6 +86,7 @@ private:
     Phase phase_ = Phase::start;
     bool extended_ = false;
     bool paused_ = false;
+    bool data_refused_ = false;
     std::string helo_;
     std::size_t recipients_ = 0;  // accepted in this transaction
     unsigned errors_ = 0;
@@ -107,6 +108,7 @@ private:
     static const Command* find_command(std::string_view verb);
     Reply run(std::string_view line, bool more_behind);
     Reply out_of_order();
+    bool ends_refused_data(std::string_view verb);
     Reply hello(std::string_view argument);
     Reply extended_hello(std::string_view argument);
     bool take_name(std::string_view name);
