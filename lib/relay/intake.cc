@@ -73,14 +73,15 @@ Intake::~Intake() {
 
 void Intake::received(std::string_view& bytes) {
     Input state = session_.feed(bytes);
-    flush();
+    bool answered = flush();
     if (state == Input::pause) connection_->pause();
     if (state == Input::closed) return connection_->close_after_writing(Connection::Reason::done);
-    step();
+    using Phase = smtp::ServerSession::Phase;
+    step(answered || session_.phase() == Phase::data || session_.phase() == Phase::answer);
 }
 
-/// What follows whatever the session did.
-void Intake::step() {
+/// What follows whatever the session did. A command's time does not begin anew with each of its bytes.
+void Intake::step(bool advanced) {
     using Phase = smtp::ServerSession::Phase;
     if (session_.phase() == Phase::closed) return connection_->close_after_writing(Connection::Reason::done);
     bool idle = session_.phase() == Phase::start || session_.phase() == Phase::idle;
@@ -89,12 +90,15 @@ void Intake::step() {
         flush();
         return connection_->close_after_writing(Connection::Reason::shutdown);
     }
-    set_deadline();
+    if (advanced) set_deadline();
     if (connection_->unwritten() >= Connection::low_output) connection_->pause();
 }
 
-void Intake::flush() {
-    connection_->write(session_.take_output());
+/// False: there was nothing to say.
+bool Intake::flush() {
+    std::string output = session_.take_output();
+    connection_->write(output);
+    return !output.empty();
 }
 
 /// The client reads its replies again.
@@ -129,7 +133,7 @@ void Intake::closed(Connection::Reason, const std::string& what) {
 
 void Intake::shut_down() {
     shutting_down_ = true;
-    step();
+    step(false);
 }
 
 void Intake::cut() {
@@ -198,7 +202,7 @@ void Intake::appended(ledger::UploadId upload, std::size_t size, bool written) {
     session_.resume();
     flush();
     connection_->resume();
-    step();
+    step(true);
 }
 
 /// The rest is read and thrown away, so that the client gets its answer.
@@ -298,7 +302,7 @@ void Intake::answered(const ledger::Acceptance& acceptance) {
     }
     flush();
     connection_->resume();
-    step();
+    step(true);
 }
 
 }  // namespace onecopy::relay

@@ -66,8 +66,8 @@ private:
     enum class Fault { none, crowded, unwritten };
     struct Incoming;
 
-    void step();
-    void flush();
+    void step(bool advanced);
+    bool flush();
     void late();
     void set_deadline();
     void upload(bool all);

@@ -21,7 +21,8 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 ONECOPYD = os.environ.get("ONECOPYD", str(TOP / "build/daemon/onecopyd"))
 ONECOPYCTL = os.environ.get("ONECOPYCTL", str(TOP / "build/daemon/onecopyctl"))
 SANITIZED = bool(os.environ.get("ONECOPY_SANITIZED"))
-PATIENCE = 60 if SANITIZED else 30  # seconds that an event may take before a test gives up
+# Seconds that an event may take before a test gives up.
+PATIENCE = float(os.environ.get("ONECOPY_PATIENCE", "60" if SANITIZED else "30"))
 
 
 def until(condition, deadline=None, what="the expected state"):

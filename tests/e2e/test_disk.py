@@ -1,5 +1,6 @@
 """A spool that is full, by mail or by someone else's file: refused for now, nothing lost, and it goes on by itself."""
 
+import errno
 import os
 import pathlib
 import subprocess
@@ -45,8 +46,13 @@ class FullDisk(Case):
         """Someone else's file takes the disk but for so many bytes."""
         path = pathlib.Path(self.disk / "foreign")
         with open(path, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, self.free() - leave))
-        return path
+            while True:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, max(1, self.free() - leave))
+                    return path
+                except OSError as error:  # the daemon took some of it between the two calls
+                    if error.errno != errno.ENOSPC:
+                        raise
 
     def send_until_refused(self, daemon):
         """Sends big messages until one is put off: those taken, and what the refusal said."""

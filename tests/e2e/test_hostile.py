@@ -350,7 +350,7 @@ class SlowClients(Hostile):
         self.assertRegex(answer, "^(421|$)")
 
     def drip(self, client):
-        for _ in range(10 * PATIENCE):
+        for _ in range(int(10 * PATIENCE)):
             try:
                 client.send(b"N")
                 return client.line()
