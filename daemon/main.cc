@@ -22,7 +22,7 @@ void harden() {
     ::umask(0077);
     rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__   // the leak checker attaches to the process as a debugger does
+#ifndef __SANITIZE_ADDRESS__  // the leak checker attaches to the process as a debugger does
     ::prctl(PR_SET_DUMPABLE, 0);
 #endif
     rlimit files{};

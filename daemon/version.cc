@@ -1,9 +1,9 @@
 #include "version.h"
 
-#include <event2/event.h>
-#include <mimetic/version.h>
-#include <openssl/crypto.h>
-#include <sqlite3.h>
+#include "ledger/sqlite.h"
+#include "message/digest.h"
+#include "message/tokens.h"
+#include "net/loop.h"
 
 namespace onecopy {
 
@@ -12,8 +12,8 @@ std::string version() {
 }
 
 std::string version_text() {
-    return "onecopyd " + version() + "\nlibevent " + event_get_version() + "\n" + OpenSSL_version(OPENSSL_VERSION) +
-           "\nmimetic " + mimetic::version.str() + "\nyaml-cpp " YAML_CPP_VERSION "\nSQLite " + sqlite3_libversion();
+    return "onecopyd " + version() + "\nlibevent " + net::libevent_version() + "\n" + message::openssl_version() +
+           "\nmimetic " + message::mimetic_version() + "\nyaml-cpp " YAML_CPP_VERSION "\nSQLite " + ledger::sqlite_version();
 }
 
 }  // namespace onecopy

@@ -12,6 +12,10 @@ namespace {
 
 }  // namespace
 
+std::string sqlite_version() {
+    return sqlite3_libversion();
+}
+
 bool SqliteError::disk_full() const {
     return (code_ & 0xff) == SQLITE_FULL;
 }

@@ -12,6 +12,9 @@ struct sqlite3_stmt;
 
 namespace onecopy::ledger {
 
+/// `3.40.1`.
+std::string sqlite_version();
+
 /// SQLite said no; code() is its extended result code.
 class SqliteError : public std::runtime_error {
 public:

@@ -1,10 +1,15 @@
 #include "message/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <stdexcept>
 
 namespace onecopy::message {
+
+std::string openssl_version() {
+    return OpenSSL_version(OPENSSL_VERSION);
+}
 
 Digest digest(std::string_view bytes) {
     Digest result;

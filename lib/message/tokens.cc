@@ -96,4 +96,8 @@ std::vector<std::string> field_values(const std::vector<Field>& fields) {
     return values;
 }
 
+std::string mimetic_version() {
+    return mimetic::version.str();
+}
+
 }  // namespace onecopy::message

@@ -7,6 +7,9 @@
 
 namespace onecopy::message {
 
+/// `0.9.8`.
+std::string mimetic_version();
+
 /// The values of these fields, folding undone as join_folds() does it, one for each.
 ///
 /// mimetic reads them from a bounded and clean copy of the fields (its tokenizer alone: no typed field, no body). A

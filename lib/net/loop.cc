@@ -33,6 +33,10 @@ void run_task(evutil_socket_t, short, void* task) {
 
 }  // namespace
 
+std::string libevent_version() {
+    return event_get_version();
+}
+
 /// Without EVENT_BASE_FLAG_PRECISE_TIMER, which costs a timerfd_settime a turn: no timer here is under 5 ms.
 struct Loop::State {
     State() : base(event_base_new()), wake_descriptor(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/time.h"
 #include "base/worker.h"
@@ -10,6 +11,9 @@ struct event_base;
 struct event;
 
 namespace onecopy::net {
+
+/// `2.1.12-stable`.
+std::string libevent_version();
 
 /// The event loop; one thread runs it and owns everything that it calls. post() alone may be used from other threads.
 class Loop {
