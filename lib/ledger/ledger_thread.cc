@@ -57,7 +57,7 @@ Spool::Moment read_clocks() {
 struct LedgerThread::State {
     State(Options options, base::Post post, Handler handler)
         : post_(std::move(post)),
-          handler_(std::move(handler)),
+          handler_(std::make_shared<const Handler>(std::move(handler))),
           spool_(posix_files(), options.directory, options.vfs, {options.hostname, options.min_free, options.policy},
                  read_clocks()),
           room_(spool_.room()),
@@ -108,7 +108,7 @@ private:
     void finish();
 
     base::Post post_;
-    Handler handler_;
+    std::shared_ptr<const Handler> handler_;  // shared with what was posted, which may run after the ledger's end
     base::Queue<Request> queue_;
     Spool spool_;
     std::atomic<std::uint64_t> room_;
@@ -136,9 +136,9 @@ void LedgerThread::State::run() try {
     while (!stopping_) turn();
     finish();
 } catch (const SqliteLedger::CommitUnknown& unknown) {
-    post_([this, why = "a commit's outcome is unknown: " + unknown.why] { handler_.broken(why); });
+    post_([handler = handler_, why = "a commit's outcome is unknown: " + unknown.why] { handler->broken(why); });
 } catch (const std::exception& error) {
-    post_([this, why = std::string(error.what())] { handler_.broken(why); });
+    post_([handler = handler_, why = std::string(error.what())] { handler->broken(why); });
 }
 
 void LedgerThread::State::turn() {
@@ -262,7 +262,7 @@ void LedgerThread::State::answer_settles(std::span<const Spool::Operation> opera
             continue;
         }
         if (settles[i].settlement.finished) spool_.in_flight().erase(settles[i].settlement.group);
-        answers_.push_back([this, settled = std::move(settles[i].settled)] { handler_.settled(settled); });
+        answers_.push_back([handler = handler_, settled = std::move(settles[i].settled)] { handler->settled(settled); });
     }
     if (stuck_ && !was_stuck) notice(base::Level::error, "settle_failed", "forwarding stops until the spool can be written");
     if (was_stuck && !stuck_) notice(base::Level::info, "settle_works", "forwarding goes on");
@@ -300,7 +300,8 @@ void LedgerThread::State::hand_out() try {
     next_due_ = spool_.ledger().next_due(spool_.in_flight());
     wanted_ -= static_cast<unsigned>(due.size());
     unreadable_ = false;
-    if (!due.empty()) answers_.push_back([this, due = std::move(due)]() mutable { handler_.due(std::move(due)); });
+    if (!due.empty())
+        answers_.push_back([handler = handler_, due = std::move(due)]() mutable { handler->due(std::move(due)); });
 } catch (const SqliteError& error) {
     if (!std::exchange(unreadable_, true)) notice(base::Level::error, "ledger_unreadable", error.what());
     next_due_ = spool_.now(moment_.boot) + house_delay;
@@ -342,8 +343,9 @@ void LedgerThread::State::watch_room() {
 }
 
 void LedgerThread::State::notice(base::Level level, std::string event, std::string detail) {
-    answers_.push_back(
-        [this, level, event = std::move(event), detail = std::move(detail)] { handler_.notice(level, event, detail); });
+    answers_.push_back([handler = handler_, level, event = std::move(event), detail = std::move(detail)] {
+        handler->notice(level, event, detail);
+    });
 }
 
 void LedgerThread::State::flush_answers() {

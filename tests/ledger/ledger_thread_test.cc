@@ -58,7 +58,6 @@ public:
     }
 
     coalesce::Policy policy;
-    std::optional<LedgerThread> thread;
     std::vector<Due> due;
     std::vector<Settled> settled;
     std::vector<std::string> notices;
@@ -68,6 +67,9 @@ private:
     std::string vfs_;
     TemporaryDirectory directory_;
     base::Queue<std::function<void()>> tasks_;
+
+public:
+    std::optional<LedgerThread> thread;  // last: it uses the others to its end
 };
 
 }  // namespace
