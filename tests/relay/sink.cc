@@ -76,6 +76,7 @@ void Sink::Session::run(const std::string& command) {
 }
 
 std::string Sink::Session::usual(const std::string& verb) {
+    if (verb == "DATA" && message.recipients.empty()) return "554 5.5.1 no valid recipients";
     if (verb == "conn") return "220 sink.example ESMTP";
     if (verb == "EHLO") return "250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME";
     if (verb == "DATA") return "354 go on";
