@@ -138,6 +138,7 @@ TEST_CASE("a connection ends politely once it is old enough") {
     out.offer(make_copy({"a@x"}, id(1), 1));
     REQUIRE(out.until([&] { return old; }));
     out.sink().session(1).say("250 2.0.0 ok");
+    REQUIRE(out.until_delivered(1));
     deliver(out, 2);
     CHECK(out.sink().session(1).commands.back() == "QUIT");
     CHECK(out.sink().messages.at(0).connection == 2);
