@@ -19,8 +19,8 @@ struct Member {
     State state = State::pending;
     std::int64_t copy = 0;   // which named him, the first time or again: its sender gets the notice
     bool recovered = false;  // read from a field (recover_from): a failure is told to postmaster alone
-    base::Time since{};      // ledger time: when that copy came; window, expire and warn_after count from here
-    base::Time due{};        // while pending: not before
+    base::Time since{};      // history time: when that copy came; window, expire and warn_after count from here
+    base::Time due{};        // ledger time; while pending: not before
     unsigned attempts = 0;   // of this obligation, those that cost a step of delivery.retry
     base::Time ended{};      // history time (rules.h Now), when delivered, failed, dropped or ignored
     std::string reply;       // the backend's last words, or ours

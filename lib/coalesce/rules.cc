@@ -50,8 +50,9 @@ bool remembered(const Member& member, const Policy& policy, const Now& now) {
     return member.ended + policy.history > now.history;
 }
 
+/// `since`: history time; what comes out is ledger time.
 base::Time first_due(base::Time since, const Policy& policy, const Now& now) {
-    base::Time window_ends = since + policy.window;
+    base::Time window_ends = now.ledger + (since - now.history) + policy.window;
     return policy.quiet.count() > 0 ? std::min(window_ends, now.ledger + policy.quiet) : window_ends;
 }
 
@@ -130,7 +131,7 @@ private:
         Member& member = group_.members[place];
         member.state = State::ignored;
         member.copy = copy_id_;
-        member.since = now_.ledger;
+        member.since = now_.history;
         member.ended = now_.history;
         changed_.insert(place);
         return Verdict::ignored;
@@ -141,8 +142,8 @@ private:
         member.state = State::pending;
         member.copy = copy_id_;
         member.recovered = recipient.recovered;
-        member.since = now_.ledger;
-        member.due = first_due(now_.ledger, policy_, now_);
+        member.since = now_.history;
+        member.due = first_due(member.since, policy_, now_);
         member.attempts = 0;
         member.reply.clear();
         changed_.insert(place);
@@ -206,7 +207,7 @@ void end(Member& member, State state, const std::string& reply, const Now& now) 
 
 /// Only here, at a failed attempt, may mail expire: no clock alone ends it.
 void put_off(Member& member, const Outcome& outcome, const Policy& policy, const Now& now) {
-    if (now.ledger - member.since >= policy.expire) {
+    if (now.history - member.since >= policy.expire) {
         end(member, State::failed, "expired after " + base::to_text(policy.expire) + ": " + outcome.reply, now);
         return;
     }

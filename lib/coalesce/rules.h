@@ -26,7 +26,7 @@ struct Policy {
 };
 
 /// Two clocks (CONTRACT.md "Every duration is ledger time"): `history` leaves out what a wall clock that is
-/// clearly wrong added at a start, so that no history ends by it.
+/// clearly wrong added at a start, so that no history, and no mail that waits, ends by it.
 struct Now {
     base::Time ledger{};
     base::Time history{};

@@ -7,7 +7,7 @@ namespace onecopy::ledger {
 
 /// Ledger time from its stored form: runs with the boot clock; at a start it moves on by what the wall clock says has
 /// passed, clamped to 0..7 days. Where that had to be cut at 7 days the wall clock is taken to be wrong, and history time
-/// leaves the jump out: nobody gets old mail twice for a clock that was set to another year.
+/// leaves the jump out: for a clock that was set to another year nobody gets old mail twice, and no queued mail expires.
 class Clock {
 public:
     struct Stored {

@@ -229,6 +229,20 @@ TEST_CASE("only a failed attempt expires mail, and only after expire since the c
     CHECK(life.state(2) == State::delivered);
 }
 
+TEST_CASE("a jump that the wall clock made at a start expires no mail, and stretches no window beyond its length") {
+    Life life(copy_for({"a@x"}));
+    life.policy.quiet = seconds(10);
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    const base::Duration jump = days(7);
+    const Now after{base::Time(jump + seconds(5)), base::Time(seconds(5))};
+    const Outcome outcome{1, What::rested, "connection refused"};
+    settle(life.group, {&outcome, 1}, life.policy, after);
+    CHECK(life.state(1) == State::pending);
+    join(life.group, copy_for({"b@x"}), 2, {}, life.policy, after);
+    CHECK(life.group.members[0].due <= base::Time(jump + seconds(30)));
+    CHECK(life.group.members[1].due == base::Time(jump + seconds(15)));
+}
+
 TEST_CASE("outcomes for somebody who does not wait change nothing") {
     Life life(copy_for({"a@x"}));
     life.arrive(copy_for({"a@x"}), seconds(0));
