@@ -95,7 +95,10 @@ constexpr Warning all_warnings[] = {
     {[](const Config& c) { return c.backend.max_recipients < 100; },
      "backend.max_recipients is below 100, which every server takes (RFC 5321 4.5.3.1.8): mail goes out in more "
      "transactions"},
-    {[](const Config& c) { return c.limits.connections_per_client > c.limits.connections; },
+    {[](const Config& c) {
+         return c.limits.connections_per_client > c.limits.connections &&
+                c.limits.connections_per_client != Limits().connections_per_client;
+     },
      "limits.connections_per_client has no effect above limits.connections"},
     {[](const Config& c) { return c.delivery.retry.back() >= c.delivery.expire; },
      "delivery.expire ends mail before delivery.retry has come to its last step"},

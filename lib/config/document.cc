@@ -86,7 +86,7 @@ private:
         if (levels_.empty()) return fill(document.root, kind, mark, tag, text);
         Level& level = levels_.back();
         bool key = level.node->kind == Node::Kind::map && !level.has_key;
-        if (key && kind != Node::Kind::text) refuse(mark, "a key must be a word");
+        if (key && kind != Node::Kind::text) refuse(mark, "a key must be a word; quote text that begins with a bracket");
         if (level.node->kind == Node::Kind::list || key) level.node->items.emplace_back();
         level.has_key = key;
         Node& node = level.node->items.back();

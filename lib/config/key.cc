@@ -21,7 +21,7 @@ std::vector<std::string> siblings(std::string_view prefix, const std::vector<std
 std::string section_of(const std::string& key, const std::vector<std::string_view>& names) {
     for (std::string_view name : names) {
         std::size_t dot = name.rfind('.');
-        if (dot != name.npos && (name == key || name.substr(dot + 1) == key)) return std::string(name.substr(0, dot));
+        if (dot != name.npos && name.substr(dot + 1) == key) return std::string(name.substr(0, dot));
     }
     return {};
 }
@@ -29,6 +29,8 @@ std::string section_of(const std::string& key, const std::vector<std::string_vie
 }  // namespace
 
 std::string unknown_key(const std::string& key, std::string_view prefix, const std::vector<std::string_view>& names) {
+    if (std::size_t dot = key.rfind('.'); dot != key.npos && std::ranges::find(names, key) != names.end())
+        return "unknown key here; write " + key.substr(dot + 1) + ": below " + key.substr(0, dot) + ":";
     std::vector<std::string> words = siblings(prefix, names);
     if (std::string hint = did_you_mean(key, words); !hint.empty()) return "unknown key" + hint;
     if (std::string section = section_of(key, names); !section.empty())

@@ -109,8 +109,8 @@ std::map<std::string, std::string> read_domains(std::string_view key, const Node
 }  // namespace
 
 std::string asked(const std::string& form, const Node& node) {
-    std::string list =
-        node.kind == Node::Kind::text && form.starts_with("a list") ? "; write [" + yaml_text(node.text) + "]" : "";
+    bool short_text = node.kind == Node::Kind::text && base::printable(node.text, 80) == node.text;
+    std::string list = short_text && form.starts_with("a list [") ? "; write [" + yaml_text(node.text) + "]" : "";
     return form + " is asked for, not " + kind_name(node) + list;
 }
 

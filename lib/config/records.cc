@@ -9,18 +9,16 @@ namespace {
 constexpr std::string_view socket_form = "a list of sockets, each as `- address: host:port`,";
 
 std::optional<RecoverFrom> read_source(std::string_view key, const Node& node, Report& report) {
-    RecoverFrom source;
-    if (node.kind == Node::Kind::map) {
-        TableReader<RecoverFrom> reader(keys_of_recover_from(), source, report);
-        reader.read(node, std::string(key) + "[].");
-        reader.require(node.at);
-        return source;
+    if (node.kind != Node::Kind::map) {
+        std::optional<std::string> field = text(recover_from().form, values::field_name).read(key, node, report);
+        return field ? std::optional(RecoverFrom{*field, ""}) : std::nullopt;
     }
-    source.field = node.text;
-    std::string wrong = node.kind == Node::Kind::text ? values::field_name(node.text) : "";
-    if (!wrong.empty()) report.wrong(key, node.at, quote(node.text) + " " + wrong);
-    if (node.kind != Node::Kind::text) report.wrong(key, node.at, asked(recover_from().form, node));
-    return source;
+    RecoverFrom source;
+    std::size_t before = report.problems.size();
+    TableReader<RecoverFrom> reader(keys_of_recover_from(), source, report);
+    reader.read(node, std::string(key) + "[].");
+    reader.require(node.at);
+    return report.problems.size() == before ? std::optional(source) : std::nullopt;
 }
 
 std::string show_source(const RecoverFrom& source) {

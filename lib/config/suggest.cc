@@ -11,16 +11,19 @@ namespace {
 constexpr std::size_t most_off = 2;
 constexpr std::size_t least_prefix = 3;
 
-/// Levenshtein's distance, or anything above `most_off`.
+/// Levenshtein's distance, two neighbours that changed places counted once; or anything above `most_off`.
 std::size_t distance(std::string_view a, std::string_view b) {
     if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > most_off) return most_off + 1;
-    std::vector<std::size_t> row(b.size() + 1);
+    std::vector<std::size_t> row(b.size() + 1), above = row, two_above = row;
     for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
+        two_above = std::exchange(above, row);
+        row[0] = i;
         for (std::size_t j = 1; j < row.size(); ++j) {
-            std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
+            std::size_t changed = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+            row[j] = std::min({changed, above[j] + 1, row[j - 1] + 1});
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped) row[j] = std::min(row[j], two_above[j - 2] + 1);
         }
     }
     return row.back();
@@ -38,7 +41,8 @@ std::string meant(std::string_view text, const std::vector<std::string>& words) 
     std::size_t least = most_off + 1;
     for (const std::string& word : words) {
         std::size_t off = distance(written, word);
-        if (off < least && off < word.size()) {
+        bool closer = off < least || (off == least && begins(written, word) && !begins(written, best));
+        if (closer && off * 2 <= word.size()) {
             least = off;
             best = word;
         }

@@ -6,7 +6,8 @@
 
 namespace onecopy::config {
 
-/// The word that was meant: at most two letters off, or one begins the other. Empty: none of them. Case does not count.
+/// The word that was meant: at most two letters off, and half of the word is right, or one begins the other. Empty: none
+/// of them. Case does not count.
 std::string meant(std::string_view text, const std::vector<std::string>& words);
 
 /// `; did you mean X?`, or nothing where nothing is like it.

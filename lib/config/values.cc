@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "config/report.h"
+
 namespace onecopy::config::values {
 namespace {
 
@@ -89,7 +91,7 @@ bool is_port(std::string_view text) {
 }
 
 std::string bad_port(std::string_view text) {
-    return "has the port `" + std::string(text) + "`, which is no number from 1 to 65535";
+    return "has the port " + quote(text) + ", which is no number from 1 to 65535";
 }
 
 std::string bracketed(std::string_view text, std::string_view port) {
@@ -103,17 +105,33 @@ std::string bracketed(std::string_view text, std::string_view port) {
     return is_port(rest.substr(1)) ? "" : bad_port(rest.substr(1));
 }
 
-/// `host:port`; `port` is the one that the words propose.
-std::string host_and_port(std::string_view text, std::string_view port) {
+/// The last group may be meant as the port.
+std::string without_brackets(const std::string& text, std::string_view port) {
+    std::size_t colon = text.rfind(':');
+    std::string host = text.substr(0, colon);
+    bool has_port = is_ip(host, AF_INET6) && is_port(text.substr(colon + 1));
+    std::string other = has_port ? "[" + host + "]" + text.substr(colon) + " or " : "";
+    return "is an IPv6 address without brackets: write " + other + "[" + text + "]:" + std::string(port);
+}
+
+/// What is proposed for a missing port, and where the host is missing.
+struct Proposals {
+    std::string_view port;
+    std::string_view no_host;
+};
+
+/// `host:port`.
+std::string host_and_port(std::string_view text, const Proposals& proposals) {
+    std::string port(proposals.port);
     if (text.starts_with('[')) return bracketed(text, port);
-    if (is_ip(text, AF_INET6))
-        return "is an IPv6 address without brackets: write [" + std::string(text) + "]:" + std::string(port);
+    if (is_ip(text, AF_INET6)) return without_brackets(std::string(text), port);
+    if (is_port(text)) return "is a port alone: a host belongs before it, as in 127.0.0.1:" + std::string(text);
+    if (text.find("://") != text.npos) return "is a URL: write host:port alone";
     std::size_t colon = text.rfind(':');
     std::string_view host = text.substr(0, colon);
-    if (host.empty() || host == "*") return "names no host: for every address write 0.0.0.0 or [::] before the port";
-    if (text.find("://") != text.npos) return "is a URL: write host:port alone";
-    if (!is_host(host)) return "has the host `" + std::string(host) + "`, which is no name, IPv4 address or [IPv6 address]";
-    if (colon == text.npos) return "has no port: add :" + std::string(port);
+    if (host.empty() || host == "*") return "names no host: " + std::string(proposals.no_host);
+    if (!is_host(host)) return "has the host " + quote(host) + ", which is no name, IPv4 address or [IPv6 address]";
+    if (colon == text.npos) return "has no port: add :" + port;
     return is_port(text.substr(colon + 1)) ? "" : bad_port(text.substr(colon + 1));
 }
 
@@ -170,12 +188,14 @@ std::string address(std::string_view text) {
 
 std::string server(std::string_view text) {
     if (text.starts_with("unix:")) return "is a socket: a backend is named as host:port";
-    return host_and_port(text, "25");
+    return host_and_port(text, {"25", "a backend is named as host:port"});
 }
 
 std::string listen_address(std::string_view text) {
     if (text.starts_with("unix:")) return socket_path(text.substr(5));
-    if (!text.starts_with("systemd:")) return host_and_port(text, "2525");
+    if (!text.starts_with("systemd:")) {
+        return host_and_port(text, {"2525", "for every address write 0.0.0.0 or [::] before the port"});
+    }
     std::string_view name = text.substr(8);
     bool good = !name.empty() && name.size() <= most_name &&
                 std::ranges::all_of(name, [](char c) { return c > 0x20 && c < 0x7f && c != ':'; });
