@@ -31,6 +31,7 @@ struct Offer {
     Copy copy;
     std::function<void(const Acceptance&)> answer;
     Acceptance acceptance{};
+    bool tried = false;  // it is one of the batch's operations
 };
 struct Want {
     unsigned count;
@@ -211,7 +212,7 @@ void LedgerThread::State::add_offers(std::vector<Spool::Operation>& operations) 
                 spool_.low_on_space() || whole ? Acceptance::Status::no_room : Acceptance::Status::failed;
             continue;
         }
-        offer.acceptance.status = Acceptance::Status::accepted;
+        offer.tried = true;
         operations.push_back(
             {[this, &offer](const Context& context) { offer.acceptance = spool_.offer(offer.copy, context); }});
     }
@@ -237,7 +238,7 @@ void LedgerThread::State::add_releases(std::vector<Spool::Operation>& operations
 std::size_t LedgerThread::State::answer_offers(std::span<const Spool::Operation> operations) {
     std::size_t place = 0;
     for (Offer& offer : offers_) {
-        if (offer.acceptance.status == Acceptance::Status::accepted) {
+        if (offer.tried) {
             const Spool::Operation& operation = operations[place++];
             if (!operation.done) {
                 offer.acceptance = {};

@@ -81,13 +81,16 @@ bool Spool::append(UploadId id, std::string_view piece) {
     return !upload.lost;
 }
 
-/// What can't be synced is lost with all that was not synced yet: nobody was told that it is safe.
-void Spool::sync_segments() {
+/// What can't be synced is lost with all that was not synced yet: nobody was told that it is safe. The kernel tells of a
+/// failure once, to whoever asks first; so this is the only place that asks.
+bool Spool::sync_segments() {
     try {
         segments_.sync();
+        return true;
     } catch (const FileError&) {
         segments_.forget_unsynced();
         for (auto& [id, upload] : uploads_) upload.lost = true;
+        return false;
     }
 }
 
@@ -97,7 +100,7 @@ Context Spool::context(Moment moment) const {
 
 void Spool::transact(std::span<Operation> operations, Moment moment) {
     if (operations.empty()) return;
-    sync_segments();
+    sync_segments();  // where it fails, offer() refuses those whose upload went with it
     if (attempt(operations, moment) || operations.size() == 1) return;
     for (Operation& operation : operations) attempt({&operation, 1}, moment);
 }
@@ -128,8 +131,8 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
 
 Acceptance Spool::offer(const Copy& copy, const Context& context) {
     static const std::vector<Extent> none;
-    auto upload = uploads_.find(copy.upload);
-    return ledger_.offer(copy, upload == uploads_.end() ? none : upload->second.extents, context);
+    if (!is_whole(copy)) return {};
+    return ledger_.offer(copy, copy.upload == 0 ? none : uploads_.at(copy.upload).extents, context);
 }
 
 bool Spool::free_reserve() {
@@ -195,6 +198,7 @@ void Spool::empty_one_segment(Moment moment) {
 }
 
 /// Copies what is needed of a segment to the current one. False: not now (somebody is reading it), or never (it is damaged).
+/// Throws FileError where the copies can't be made durable: nothing has moved then.
 bool Spool::move_out(std::uint64_t segment, Moment moment) {
     std::vector<SqliteLedger::Placed> placed = ledger_.extents_in(segment);
     if (std::ranges::any_of(placed, [this](const auto& one) { return in_flight_.contains(one.group); })) return false;
@@ -209,7 +213,7 @@ bool Spool::move_out(std::uint64_t segment, Moment moment) {
     Operation operation{[&](const Context&) {
         for (std::size_t i = 0; i < placed.size(); ++i) ledger_.move_extent(placed[i], moved[i]);
     }};
-    segments_.sync();
+    if (!sync_segments()) throw FileError("the copies of segment " + std::to_string(segment) + " can't be synced", EIO);
     attempt({&operation, 1}, moment);
     return operation.done;
 }

@@ -54,7 +54,7 @@ public:
     /// Runs all as one transaction and commits once; one that fails is undone alone. Throws SqliteLedger::CommitUnknown.
     void transact(std::span<Operation> operations, Moment moment);
 
-    /// For Operation::run.
+    /// For Operation::run. Status::failed where the copy's upload is not whole, or was lost since.
     Acceptance offer(const Copy& copy, const Context& context);
     SqliteLedger& ledger() { return ledger_; }
     base::Time now(base::Duration boot) const { return ledger_.now(boot).ledger; }
@@ -86,7 +86,7 @@ private:
 
     Context context(Moment moment) const;
     bool attempt(std::span<Operation> operations, Moment moment);
-    void sync_segments();
+    bool sync_segments();
     std::set<std::uint64_t> uploading() const;
     void sweep_segments();
     void empty_one_segment(Moment moment);

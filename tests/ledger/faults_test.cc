@@ -150,6 +150,61 @@ TEST_CASE("segments that can't be synced lose every upload that was not synced, 
     }
 }
 
+TEST_CASE("an upload that can't be synced with its own batch is refused, whoever else is in it") {
+    FaultyBench bench;
+    bench.spool().append(1, "body");
+    Copy large = make_copy({"a@x"}, "<large@x>"), small = make_copy({"a@x"}, "<small@x>");
+    large.upload = 1;
+    large.body.clear();
+    CHECK(bench.spool().is_whole(large));
+    std::vector<Acceptance> acceptances(2);
+    std::vector<Spool::Operation> operations;
+    operations.push_back({[&](const Context& context) { acceptances[0] = bench.spool().offer(large, context); }});
+    operations.push_back({[&](const Context& context) { acceptances[1] = bench.spool().offer(small, context); }});
+    bench.sync_fails = true;
+    bench.spool().transact(operations, bench.moment);
+    CHECK(acceptances[0].status == Acceptance::Status::failed);
+    CHECK(acceptances[1].status == Acceptance::Status::accepted);
+    CHECK(stored(bench) == 1);
+}
+
+TEST_CASE("when the survivors of a segment can't be synced nothing moves, and uploads under way are lost with them") {
+    FaultyBench bench;
+    auto upload = [&](UploadId id, const std::string& message_id, int pieces) {
+        for (int i = 0; i < pieces; ++i) bench.spool().append(id, std::string(most_extent_bytes, 'b'));
+        Copy copy = make_copy({"a@x"}, message_id);
+        copy.upload = id;
+        copy.body.clear();
+        return copy;
+    };
+    std::int64_t dead = bench.offer(upload(1, "<dead@x>", 20)).group;
+    bench.pass(seconds(30));
+    Due due = bench.take_due().at(0);
+    REQUIRE(due.group == dead);
+    bench.offer(upload(2, "<survivor@x>", 1));
+    bench.settle_all(due, What::delivered);
+    bench.die();
+    bench.open();
+    Copy under_way = upload(3, "<under-way@x>", 1);
+    bench.sync_fails = true;
+    bench.spool().keep_house(true, bench.moment);
+    bench.sync_fails = false;
+    CHECK_FALSE(bench.spool().is_whole(under_way));
+    CHECK(bench.offer(under_way).status == Acceptance::Status::failed);
+    CHECK(std::filesystem::exists(bench.path() + "/segments/1"));
+    auto survivor = [&] {
+        bench.pass(seconds(30));
+        Extent extent = bench.take_due().at(0).content->extents.at(0);
+        CHECK(SegmentReader(bench.path()).read(extent) == std::string(most_extent_bytes, 'b'));
+        bench.spool().in_flight().clear();
+        return extent.segment;
+    };
+    CHECK(survivor() == 1);
+    bench.spool().keep_house(true, bench.moment);
+    CHECK_FALSE(std::filesystem::exists(bench.path() + "/segments/1"));
+    CHECK(survivor() > 1);
+}
+
 TEST_CASE("below min_free nothing is taken, and the reserve is there for what must be written") {
     FaultyBench bench;
     bench.settings.min_free = 1 << 20;
