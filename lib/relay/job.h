@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ledger/records.h"
-#include "smtp/client_session.h"
+#include "smtp/client_transaction.h"
 
 namespace onecopy::relay {
 
@@ -19,7 +19,7 @@ struct Report {
         unreadable,  // it can't be read now: `words` says why
     };
     Fate fate = Fate::no_server;
-    smtp::ClientSession::Result result;
+    smtp::ClientTransaction::Result result;
     bool ill = false;
     std::string server;  // host:port; empty where there was none
     std::string words;

@@ -8,7 +8,6 @@ namespace onecopy::relay {
 namespace {
 
 using net::Connection;
-using Outcome = smtp::ClientSession::Outcome;
 
 constexpr base::Duration longest_connect = std::chrono::seconds(30);
 
@@ -155,7 +154,7 @@ void Outgoing::unreadable(const Read& read) {
     end();
 }
 
-void Outgoing::done(const smtp::ClientSession::Result& result) {
+void Outgoing::done(const smtp::ClientTransaction::Result& result) {
     Report report;
     report.fate = Report::Fate::answered;
     report.result = result;

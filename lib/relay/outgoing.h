@@ -10,6 +10,7 @@
 #include "ledger/segment.h"
 #include "net/connection.h"
 #include "relay/job.h"
+#include "smtp/client_session.h"
 
 namespace onecopy::relay {
 
@@ -54,7 +55,7 @@ private:
 
     void ready() override;
     void send_content() override;
-    void done(const smtp::ClientSession::Result& result) override;
+    void done(const smtp::ClientTransaction::Result& result) override;
     void ill(const smtp::Reply& reply) override;
 
     void connect_next();

@@ -1,12 +1,10 @@
 #include "relay/verdicts.h"
 
-#include <algorithm>
-
 namespace onecopy::relay {
 namespace {
 
 using coalesce::Outcome;
-using Answer = smtp::ClientSession::Outcome;
+using Answer = smtp::ClientTransaction::Outcome;
 using Recipients = std::vector<ledger::Due::Recipient>;
 
 Verdicts all(const Recipients& tried, Outcome::What what, const std::string& reply) {
@@ -41,7 +39,6 @@ Verdicts judge(const Recipients& tried, const Report& report) {
     }
     Verdicts verdicts;
     const auto& answers = report.result.recipients;
-    auto refused = std::ranges::count(answers, Answer::refused, &smtp::ClientSession::Result::Recipient::outcome);
     for (std::size_t i = 0; i < tried.size(); ++i) {
         const std::string text = answers[i].reply.text();
         switch (answers[i].outcome) {
@@ -49,7 +46,7 @@ Verdicts judge(const Recipients& tried, const Report& report) {
                 verdicts.outcomes.push_back({tried[i].member, Outcome::What::delivered, text});
                 break;
             case Answer::refused:
-                if (report.result.at_data && refused > 1 && !is_about_size(answers[i].reply)) {
+                if (answers[i].shared && !is_about_size(answers[i].reply)) {
                     verdicts.alone.push_back(tried[i]);
                 } else {
                     verdicts.outcomes.push_back({tried[i].member, Outcome::What::refused, text});

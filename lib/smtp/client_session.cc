@@ -6,55 +6,23 @@
 #include <utility>
 
 #include "base/escape.h"
-#include "smtp/content.h"
 
 namespace onecopy::smtp {
 
 namespace {
 
 using namespace std::chrono_literals;
+using Outcome = ClientTransaction::Outcome;
+using Stage = RunningTransaction::Stage;
 
 /// Commands that may be unanswered at a time where the server takes several (RFC 2920 3.1).
 constexpr std::size_t most_unanswered = 100;
-
-/// An address that would change the command it stands in. Our own parser lets none pass; this is the second lock.
-bool is_unusable(std::string_view address) {
-    const auto is_control = [](char c) { return (c >= '\0' && c < ' ') || c == 0x7f; };
-    if (std::ranges::any_of(address, is_control)) return true;
-    bool quoted = false;
-    for (std::size_t i = 0; i < address.size(); ++i) {
-        const char c = address[i];
-        if (c == '"') quoted = !quoted;
-        if (quoted && c == '\\') ++i;
-        if (!quoted && (c == ' ' || c == '<' || c == '>')) return true;
-    }
-    return quoted;
-}
 
 /// The server wants something of us that is not the message's matter: log-in, encryption.
 bool blames_no_mail(const Reply& reply) {
     constexpr std::array codes = {530, 534, 535, 538};
     if (std::ranges::find(codes, reply.code) != codes.end()) return true;
     return base::lower(reply.text()).find("not authenticated") != std::string::npos;
-}
-
-/// RFC 5321 4.5.3.1.10, where 552 is the code that older servers use.
-bool is_recipient_limit(const Reply& reply) {
-    return reply.code == 452 || (reply.code == 552 && (reply.status.empty() || reply.status == "5.5.3"));
-}
-
-/// As much of a reply as is worth keeping for each of a thousand recipients.
-Reply excerpt(const Reply& reply) {
-    constexpr std::size_t most_text = 2048;
-    Reply excerpt(reply.code, reply.status, "");
-    excerpt.lines.clear();
-    std::size_t left = most_text;
-    for (const auto& line : reply.lines) {
-        excerpt.lines.push_back(line.substr(0, left));
-        left -= excerpt.lines.back().size();
-        if (left == 0) break;
-    }
-    return excerpt;
 }
 
 }  // namespace
@@ -64,47 +32,6 @@ struct ClientSession::Rule {
     Step step;
     base::Duration timeout;
     void (ClientSession::*answered)(const Reply& reply);
-};
-
-/// The transaction under way.
-struct ClientSession::Running {
-    explicit Running(Transaction&& wanted)
-        : transaction(std::move(wanted)), settled(transaction.recipients.size()), undecided(settled.size()) {
-        result.recipients.resize(settled.size(), {Outcome::deferred, {}});
-        if (is_unusable(transaction.sender)) settle_rest(Outcome::refused, {553, "5.1.7", "unusable sender address"});
-        for (std::size_t i = 0; i < settled.size(); ++i) {
-            const auto& address = transaction.recipients[i];
-            if (!address.empty() && !is_unusable(address)) {
-                usable.push_back(i);
-            } else if (!settled[i]) {
-                settle(i, Outcome::refused, {553, "5.1.3", "unusable address"});
-            }
-        }
-    }
-
-    void settle(std::size_t recipient, Outcome outcome, const Reply& reply) {
-        result.recipients[recipient] = {outcome, excerpt(reply)};
-        settled[recipient] = true;
-        --undecided;
-    }
-    void settle_rest(Outcome outcome, const Reply& reply) {
-        for (std::size_t i = 0; i < settled.size(); ++i) {
-            if (!settled[i]) settle(i, outcome, reply);
-        }
-    }
-
-    Transaction transaction;
-    Result result;
-    std::vector<bool> settled;  // the outcome is final
-    std::size_t undecided;      // not settled; once all are answered: accepted
-    std::size_t accepted = 0;
-    std::vector<std::size_t> usable;  // the recipients whom RCPT may name
-    std::size_t asked = 0;            // how many of them were named
-    std::size_t answered = 0;
-    bool mail_sent = false;
-    bool data_sent = false;
-    bool in_content = false;
-    DataEncoder encoder;
 };
 
 const ClientSession::Rule& ClientSession::rule(Step step) {
@@ -142,27 +69,27 @@ void ClientSession::lost(std::string_view why) {
     if (!dead_) fail({0, "", why});
 }
 
-void ClientSession::start(Transaction transaction) {
+void ClientSession::start(ClientTransaction transaction) {
     assert(ready_ && !running_ && !dead_);
     ++progress_;
-    running_ = std::make_unique<Running>(std::move(transaction));
-    if (extensions_.too_large(running_->transaction.size)) {
-        running_->settle_rest(Outcome::refused, {552, "5.3.4", "message too large for the server"});
-    }
+    running_.emplace(std::move(transaction), extensions_);
     advance();
 }
 
+bool ClientSession::in_content() const {
+    return running_ && running_->stage() == Stage::content;
+}
+
 void ClientSession::content(std::string_view piece) {
-    if (!running_ || !running_->in_content) return;
+    if (!in_content()) return;
     ++progress_;
-    running_->encoder.feed(piece, output_);
+    running_->add_content(piece, output_);
 }
 
 void ClientSession::end_of_content() {
-    if (!running_ || !running_->in_content) return;
+    if (!in_content()) return;
     ++progress_;
-    running_->in_content = false;
-    running_->encoder.finish(output_);
+    running_->finish_content(output_);
     send(Step::verdict, "");
 }
 
@@ -188,7 +115,7 @@ std::string ClientSession::take_output() {
 base::Duration ClientSession::timeout() const {
     constexpr base::Duration content_block = 3min;
     constexpr base::Duration idle = 5min;
-    if (running_ && running_->in_content) return content_block;
+    if (in_content()) return content_block;
     return awaited_.empty() ? idle : rule(awaited_.front()).timeout;
 }
 
@@ -216,7 +143,7 @@ void ClientSession::take(const Reply& reply) {
 
 /// Sends what may be sent now; tells the end of a transaction that has nothing left to send or to await.
 void ClientSession::advance() {
-    if (!running_ || running_->in_content) return;
+    if (!running_ || in_content()) return;
     const std::size_t window = extensions_.pipelining ? most_unanswered : 1;
     while (awaited_.size() < window && send_next()) {
     }
@@ -224,34 +151,33 @@ void ClientSession::advance() {
 }
 
 bool ClientSession::send_next() {
-    Running& now = *running_;
-    if (now.undecided == 0 || now.data_sent) return false;
-    if (!now.mail_sent && std::exchange(left_open_, false)) {
-        send(Step::reset, "RSET\r\n");
-    } else if (!now.mail_sent) {
-        send_mail();
-    } else if (now.asked < now.usable.size()) {
-        send(Step::recipient, "RCPT TO:<" + now.transaction.recipients[now.usable[now.asked++]] + ">\r\n");
-    } else {
-        now.data_sent = true;
-        send(Step::data, "DATA\r\n");
+    if (running_->decided()) return false;
+    switch (running_->stage()) {
+        case Stage::mail:
+            if (std::exchange(left_open_, false)) {
+                send(Step::reset, "RSET\r\n");
+            } else {
+                send(Step::mail, running_->mail_command());
+            }
+            return true;
+        case Stage::recipients:
+            send(Step::recipient, running_->recipient_command());
+            return true;
+        case Stage::data:
+            running_->enter(Stage::ended);
+            send(Step::data, "DATA\r\n");
+            return true;
+        case Stage::content:
+        case Stage::ended:
+            return false;
     }
-    return true;
-}
-
-void ClientSession::send_mail() {
-    const auto& wanted = running_->transaction;
-    std::string line = "MAIL FROM:<" + wanted.sender + ">";
-    if (extensions_.size) line += " SIZE=" + std::to_string(wanted.size);
-    if (extensions_.eight_bit && wanted.eight_bit) line += " BODY=8BITMIME";
-    running_->mail_sent = true;
-    send(Step::mail, line + "\r\n");
+    return false;
 }
 
 /// The handler may start the next transaction from within.
 void ClientSession::conclude() {
-    const auto ended = std::move(running_);
-    handler_.done(ended->result);
+    const auto ended = *std::exchange(running_, std::nullopt);
+    handler_.done(ended.result());
 }
 
 void ClientSession::fail(const Reply& reply) {
@@ -307,45 +233,27 @@ void ClientSession::on_mail(const Reply& reply) {
     left_open_ = reply.positive();
     if (reply.positive()) return;
     if (blames_no_mail(reply)) return fail(reply);
-    running_->settle_rest(reply.permanent() ? Outcome::refused : Outcome::deferred, reply);
+    running_->take_mail_reply(reply);
 }
 
 void ClientSession::on_recipient(const Reply& reply) {
     if (reply.intermediate()) return fail_senseless(reply);
-    Running& now = *running_;
-    const auto recipient = now.usable[now.answered++];
-    if (now.settled[recipient]) return;
-    if (reply.positive()) {
-        ++now.accepted;
-    } else if (is_recipient_limit(reply)) {
-        now.settle(recipient, now.accepted > 0 ? Outcome::again : Outcome::deferred, reply);
-    } else {
-        now.settle(recipient, reply.permanent() ? Outcome::refused : Outcome::deferred, reply);
-    }
+    running_->take_recipient_reply(reply);
 }
 
 void ClientSession::on_data(const Reply& reply) {
     if (reply.positive()) return fail_senseless(reply);
-    if (!reply.intermediate()) return settle_accepted(reply);
+    if (!reply.intermediate()) return running_->take_verdict(reply);
     left_open_ = false;
-    if (running_->accepted == 0) return send(Step::lone_dot, ".\r\n");
-    running_->in_content = true;
+    if (!running_->wants_content()) return send(Step::lone_dot, ".\r\n");
+    running_->enter(Stage::content);
     handler_.send_content();
 }
 
 void ClientSession::on_verdict(const Reply& reply) {
-    if (!reply.intermediate()) return settle_accepted(reply);
+    if (!reply.intermediate()) return running_->take_verdict(reply);
     running_->settle_rest(Outcome::unknown, reply);
     fail_senseless(reply);
-}
-
-/// One verdict for all whom RCPT had not settled.
-void ClientSession::settle_accepted(const Reply& reply) {
-    running_->result.at_data = !reply.positive() && running_->undecided > 0;
-    running_->settle_rest(reply.positive()    ? Outcome::delivered
-                          : reply.permanent() ? Outcome::refused
-                                              : Outcome::deferred,
-                          reply);
 }
 
 /// The server wanted data for nobody (RFC 2920 3.1): whatever it says of an empty message, nobody gets it.

@@ -2,14 +2,15 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/time.h"
+#include "smtp/client_transaction.h"
 #include "smtp/extensions.h"
 #include "smtp/reply.h"
+#include "smtp/running_transaction.h"
 
 namespace onecopy::smtp {
 
@@ -19,27 +20,6 @@ namespace onecopy::smtp {
 /// Handler::done(); then start() again, or quit().
 class ClientSession {
 public:
-    struct Transaction {
-        std::string sender;
-        std::vector<std::string> recipients;
-        std::uint64_t size = 0;  // octets of the message as it will be sent, before stuffing
-        bool eight_bit = false;
-    };
-
-    /// What became of one recipient. `again`: not tried for a limit of the backend's (452, 552 after others were
-    /// accepted): belongs into the next transaction at once. `unknown`: the answer to the data was lost.
-    enum class Outcome { delivered, deferred, refused, again, unknown };
-
-    struct Result {
-        struct Recipient {
-            Outcome outcome;
-            Reply reply;  // the backend's last word on it; code 0: none came, the text says why
-        };
-        std::vector<Recipient> recipients;  // in the order of Transaction::recipients
-        /// The refusal came with the data rather than at RCPT (one verdict for all who had been accepted).
-        bool at_data = false;
-    };
-
     class Handler {
     public:
         virtual ~Handler() = default;
@@ -47,7 +27,7 @@ public:
         /// 354 came and somebody was accepted: content() is wanted now.
         virtual void send_content() = 0;
         /// start() or quit() may be called from within, unless dead().
-        virtual void done(const Result& result) = 0;
+        virtual void done(const ClientTransaction::Result& result) = 0;
         /// The server is ill or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
         /// 530/534/535/538 to MAIL, a broken reply, a lost connection. Where a transaction was open, done() came before it
         /// (its recipients deferred, or unknown after the final dot). The session is dead then.
@@ -63,7 +43,7 @@ public:
 
     /// Only after ready() or done(), while not dead(). A message that can't be sent at all (too large for the server, no
     /// usable address) is told by done() from within.
-    void start(Transaction transaction);
+    void start(ClientTransaction transaction);
     void content(std::string_view piece);
     void end_of_content();
     /// The content can't be had (a damaged spool): nothing more may be sent, the owner closes the connection. No event
@@ -85,7 +65,6 @@ public:
 private:
     enum class Step { greeting, ehlo, helo, reset, mail, recipient, data, verdict, lone_dot, quit };
     struct Rule;
-    struct Running;
 
     std::string hostname_;
     Handler& handler_;
@@ -93,7 +72,7 @@ private:
     Extensions extensions_;
     std::deque<Step> awaited_;
     std::size_t unsent_ = 0;  // how many at the end of awaited_ are not taken from the output yet: no reply can be theirs
-    std::unique_ptr<Running> running_;
+    std::optional<RunningTransaction> running_;
     std::string output_;
     std::uint64_t progress_ = 0;
     bool ready_ = false;
@@ -105,12 +84,11 @@ private:
     void take(const Reply& reply);
     void advance();
     bool send_next();
-    void send_mail();
+    bool in_content() const;
     void become_ready();
     void conclude();
     void fail(const Reply& reply);
     void fail_senseless(const Reply& reply);
-    void settle_accepted(const Reply& reply);
     void on_greeting(const Reply& reply);
     void on_ehlo(const Reply& reply);
     void on_helo(const Reply& reply);

@@ -6,7 +6,7 @@
 
 using namespace onecopy;
 using namespace onecopy::relay;
-using Answer = smtp::ClientSession::Outcome;
+using Answer = smtp::ClientTransaction::Outcome;
 using What = coalesce::Outcome::What;
 using Recipients = std::vector<ledger::Due::Recipient>;
 
@@ -15,6 +15,7 @@ namespace {
 struct Answered {
     Answer outcome;
     smtp::Reply reply;
+    bool shared = false;
 };
 
 const smtp::Reply ok(250, "2.0.0", "ok");
@@ -29,11 +30,10 @@ Recipients recipients(std::size_t count) {
     return all;
 }
 
-Report answered(const std::vector<Answered>& answers, bool at_data = false, bool ill = false) {
+Report answered(const std::vector<Answered>& answers, bool ill = false) {
     Report report;
     report.fate = Report::Fate::answered;
-    for (const Answered& one : answers) report.result.recipients.push_back({one.outcome, one.reply});
-    report.result.at_data = at_data;
+    for (const Answered& one : answers) report.result.recipients.push_back({one.outcome, one.reply, one.shared});
     report.ill = ill;
     return report;
 }
@@ -75,17 +75,26 @@ TEST_CASE("each recipient has the outcome that the server gave him") {
 
 TEST_CASE("a 5xx to the data of several is no verdict on any: each is tried alone") {
     const smtp::Reply policy(554, "5.7.1", "not wanted");
-    Verdicts several = judge(recipients(2), answered({{Answer::refused, policy}, {Answer::refused, policy}}, true));
+    Verdicts several = judge(recipients(2), answered({{Answer::refused, policy, true}, {Answer::refused, policy, true}}));
     CHECK(told(several) == Lines{});
     CHECK(members(several.alone) == Members{1, 2});
 
-    Verdicts one = judge(recipients(1), answered({{Answer::refused, policy}}, true));
+    Verdicts one = judge(recipients(1), answered({{Answer::refused, policy}}));
     CHECK(told(one) == Lines{"1 refused 554 5.7.1 not wanted"});
 }
 
+TEST_CASE("who was refused at RCPT, or alone with the data, is not tried alone for a refusal that others share") {
+    const smtp::Reply policy(554, "5.7.1", "not wanted");
+    Verdicts verdicts = judge(recipients(4), answered({{Answer::refused, policy, true},
+                                                       {Answer::refused, unknown_user},
+                                                       {Answer::refused, policy, true},
+                                                       {Answer::refused, policy}}));
+    CHECK(told(verdicts) == Lines{"2 refused 550 5.1.1 no such user", "4 refused 554 5.7.1 not wanted"});
+    CHECK(members(verdicts.alone) == Members{1, 3});
+}
+
 TEST_CASE("several refused at RCPT fail as they are") {
-    Verdicts verdicts =
-        judge(recipients(2), answered({{Answer::refused, unknown_user}, {Answer::refused, unknown_user}}, false));
+    Verdicts verdicts = judge(recipients(2), answered({{Answer::refused, unknown_user}, {Answer::refused, unknown_user}}));
     CHECK(verdicts.outcomes.size() == 2);
     CHECK(verdicts.alone.empty());
 }
@@ -94,7 +103,7 @@ TEST_CASE("a message that is too large is so for everyone") {
     for (const char* status : {"5.3.4", "5.2.3"}) {
         CAPTURE(status);
         const smtp::Reply large(552, status, "too large");
-        Verdicts verdicts = judge(recipients(2), answered({{Answer::refused, large}, {Answer::refused, large}}, true));
+        Verdicts verdicts = judge(recipients(2), answered({{Answer::refused, large, true}, {Answer::refused, large, true}}));
         CHECK(verdicts.alone.empty());
         CHECK(std::ranges::count(verdicts.outcomes, What::refused, &coalesce::Outcome::what) == 2);
     }
@@ -103,16 +112,15 @@ TEST_CASE("a message that is too large is so for everyone") {
 TEST_CASE("a server that falls ill costs nobody a step, but for who was put off on his own before") {
     const smtp::Reply lost(0, "", "connection lost");
     const smtp::Reply closing(421, "4.3.2", "closing");
-    Verdicts verdicts = judge(
-        recipients(3),
-        answered({{Answer::deferred, greylisted}, {Answer::deferred, closing}, {Answer::deferred, lost}}, false, true));
+    Verdicts verdicts =
+        judge(recipients(3),
+              answered({{Answer::deferred, greylisted}, {Answer::deferred, closing}, {Answer::deferred, lost}}, true));
     CHECK(told(verdicts) == Lines{"1 deferred 451 4.7.1 later", "2 rested 421 4.3.2 closing", "3 rested connection lost"});
 }
 
 TEST_CASE("a lost answer to the data is tried again, and told as a possible duplicate") {
-    Verdicts verdicts =
-        judge(recipients(2),
-              answered({{Answer::refused, unknown_user}, {Answer::unknown, {0, "", "connection lost"}}}, false, true));
+    Verdicts verdicts = judge(
+        recipients(2), answered({{Answer::refused, unknown_user}, {Answer::unknown, {0, "", "connection lost"}}}, true));
     CHECK(told(verdicts) ==
           Lines{"1 refused 550 5.1.1 no such user", "2 deferred no answer to the message: connection lost"});
     CHECK(verdicts.possible_duplicate);

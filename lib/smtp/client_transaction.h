@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "smtp/reply.h"
+
+namespace onecopy::smtp {
+
+/// One mail transaction (RFC 5321 3.3) that a client session is to carry out, and what may become of it.
+struct ClientTransaction {
+    /// What became of one recipient. `again`: not tried for a limit of the backend's (452, 552 after others were
+    /// accepted): belongs into the next transaction at once. `unknown`: the answer to the data was lost.
+    enum class Outcome { delivered, deferred, refused, again, unknown };
+
+    struct Result {
+        struct Recipient {
+            Outcome outcome;
+            Reply reply;  // the backend's last word on it; code 0: none came, the text says why
+            /// Put off or refused by one verdict on the data for all of several who had been accepted, none on this one.
+            bool shared = false;
+        };
+        std::vector<Recipient> recipients;  // in the order of ClientTransaction::recipients
+    };
+
+    std::string sender;
+    std::vector<std::string> recipients;
+    std::uint64_t size = 0;  // octets of the message as it will be sent, before stuffing
+    bool eight_bit = false;
+};
+
+}  // namespace onecopy::smtp

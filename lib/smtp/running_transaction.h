@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "smtp/client_transaction.h"
+#include "smtp/content.h"
+#include "smtp/extensions.h"
+
+namespace onecopy::smtp {
+
+/// Where a transaction stands: which command is the next, who was accepted, what is settled. It knows no connection; the
+/// session sends its commands and tells it the replies, in the order of the commands.
+class RunningTransaction {
+public:
+    using Outcome = ClientTransaction::Outcome;
+    /// What is to be sent next.
+    enum class Stage { mail, recipients, data, content, ended };
+
+    /// Settles at once what can't be sent to a server with these extensions at all.
+    RunningTransaction(ClientTransaction wanted, const Extensions& offered);
+
+    Stage stage() const { return stage_; }
+    bool decided() const { return undecided_ == 0; }
+    /// Somebody was accepted by RCPT and has no verdict yet.
+    bool wants_content() const { return !accepted_.empty() && !decided(); }
+    const ClientTransaction::Result& result() const { return result_; }
+
+    std::string mail_command();       // in Stage::mail
+    std::string recipient_command();  // in Stage::recipients
+    void enter(Stage stage) { stage_ = stage; }
+    void add_content(std::string_view piece, std::string& out);  // in Stage::content
+    void finish_content(std::string& out);
+
+    void take_mail_reply(const Reply& reply);
+    void take_recipient_reply(const Reply& reply);
+    /// What was said to DATA, or of the content: one verdict for all who were accepted.
+    void take_verdict(const Reply& reply);
+    void settle_rest(Outcome outcome, const Reply& reply);
+
+private:
+    ClientTransaction wanted_;
+    Extensions offered_;
+    Stage stage_ = Stage::mail;
+    ClientTransaction::Result result_;
+    std::vector<bool> settled_;          // the outcome is final
+    std::size_t undecided_;              // how many are not settled
+    std::vector<std::size_t> usable_;    // the recipients whom RCPT may name
+    std::size_t asked_ = 0;              // how many of them were named
+    std::size_t answered_ = 0;           // and answered
+    std::vector<std::size_t> accepted_;  // by RCPT
+    DataEncoder encoder_;
+
+    void refuse_unusable();
+    void settle(std::size_t recipient, Outcome outcome, const Reply& reply, bool shared = false);
+};
+
+}  // namespace onecopy::smtp
