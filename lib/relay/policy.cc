@@ -27,7 +27,7 @@ coalesce::AddressPolicy addresses_of(const config::Config& config) {
     coalesce::AddressPolicy policy;
     for (const std::string& domain : recipients.local_domains)
         policy.local_domains.push_back(message::normal_domain(domain));
-    policy.foreign = static_cast<coalesce::Foreign>(recipients.foreign);
+    if (!config.grouping.observe) policy.foreign = static_cast<coalesce::Foreign>(recipients.foreign);
     for (const config::RecoverFrom& source : recipients.recover_from)
         policy.recover_from.push_back({source.field, source.strip});
     policy.fallback = recipients.fallback;

@@ -9,7 +9,7 @@ namespace onecopy::relay {
 /// What the rules look at, from the configuration. Under `observe` nothing is held.
 coalesce::Policy rules_of(const config::Config& config);
 
-/// The `recipients` section, domains in normal form.
+/// The `recipients` section, domains in normal form. Under `observe` foreign recipients are as welcome as any.
 coalesce::AddressPolicy addresses_of(const config::Config& config);
 
 }  // namespace onecopy::relay

@@ -38,9 +38,11 @@ TEST_CASE("under observe nothing is held, and addresses know of it") {
     config::Config config;
     config.grouping.quiet = std::chrono::seconds(3);
     config.grouping.observe = true;
+    config.recipients.foreign = config::Foreign::reject;
     CHECK(rules_of(config).window == base::Duration(0));
     CHECK(rules_of(config).quiet == base::Duration(0));
     CHECK(addresses_of(config).observe);
+    CHECK_MESSAGE(addresses_of(config).foreign == coalesce::Foreign::accept, "foreign has no effect");
 }
 
 TEST_CASE("addresses are treated as recipients says, with domains in normal form") {
