@@ -3,7 +3,7 @@
 import socket
 import unittest
 
-from harness import PATIENCE, SANITIZED, Case, Refused, offer
+from harness import PATIENCE, SANITIZED, Case, Refused, offer, until
 from messages import Message, content_of, copies
 
 # What stands between two lines of a message and is not its end. (RFC 5321 2.3.8, 4.1.1.4)
@@ -266,6 +266,10 @@ class Connections(Hostile):
     def changes(self):
         return {"limits": {"connections": 6, "connections_per_client": 4, "errors": 5}}
 
+    def wait_until_gone(self, count):
+        """Until the daemon has noticed that so many connections have ended: before that they count for its limits."""
+        until(lambda: self.daemon_.log().count("disconnect client=") >= count, what=f"{count} disconnects")
+
     def test_a_half_closed_connection_gets_its_replies(self):
         message = Message(1, to=("anna",))
         with self.daemon_.raw() as client:
@@ -285,6 +289,7 @@ class Connections(Hostile):
         for end in (b"", b"\r\n", b"\r\n.", b"\r\n.\r"):
             with self.subTest(end), self.daemon_.raw() as client:
                 client.to_data().send(HEAD + b"Message-ID: <cut@far.example>\r\n\r\nbody" + end)
+        self.wait_until_gone(4)
         self.still_well()
         self.assertEqual(self.received.of("<cut@far.example>"), [])
 
@@ -298,6 +303,7 @@ class Connections(Hostile):
             self.assertTrue(refused.closed())
         clients[0].ask("QUIT")
         clients[0].socket.close()
+        self.wait_until_gone(1)
         self.still_well()
 
     def test_a_network_that_is_not_allowed_is_told_which_key_to_change(self):
