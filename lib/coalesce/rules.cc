@@ -34,11 +34,11 @@ private:
     bool fold_case_;
 };
 
-bool anyone_ended(const Group& group, const Arriving& copy, bool fold_case) {
+bool anyone_has_it(const Group& group, const Arriving& copy, bool fold_case) {
     Directory directory(group.members, fold_case);
     return std::ranges::any_of(copy.recipients, [&](const Arriving::Recipient& recipient) {
         const std::size_t* place = directory.find(recipient.address);
-        return place && group.members[*place].state != State::pending;
+        return place && group.members[*place].state == State::delivered;
     });
 }
 
@@ -253,7 +253,7 @@ Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy) 
     if (policy.match_id && (!same_id || (!has_id && !policy.match_content))) return Kinship::stranger;
     if (!same_content) {
         if (!same_id || !has_id) return Kinship::stranger;
-        bool merges = !policy.match_content && group.waiting() && !anyone_ended(group, copy, policy.fold_case) &&
+        bool merges = !policy.match_content && group.waiting() && !anyone_has_it(group, copy, policy.fold_case) &&
                       (!policy.match_sender || same_sender(group.sender, copy.sender));
         return merges ? Kinship::same : Kinship::other_content;
     }

@@ -14,7 +14,7 @@ constexpr std::size_t most_header_fields = 10'000;
 
 /// One field, as views into the header block.
 struct Field {
-    std::string_view name;   // as written; empty: a line that is no field (kept, never content)
+    std::string_view name;   // as written; empty: a line that is no field (kept; content as it stands)
     std::string_view value;  // raw: what stands behind the colon, folding and all, without the last CRLF
     std::string_view raw;    // the whole field with its last CRLF
 

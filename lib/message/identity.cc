@@ -102,6 +102,18 @@ std::vector<Field> identifying_fields(const Header& header) {
     return fields;
 }
 
+// Lines that are no field: to others the header ends there, and they are body. Not the `From ` line of an mbox on top, which
+// tells of one copy alone.
+void append_other_lines(std::string& content, const Header& header) {
+    for (const auto& field : header.fields()) {
+        const bool mbox =
+            &field == &header.fields().front() && (field.raw.starts_with("From ") || field.raw.starts_with(">From "));
+        if (!field.name.empty() || mbox) continue;
+        append_counted(content, " ");  // no field has this name
+        append_counted(content, field.raw);
+    }
+}
+
 }  // namespace
 
 struct IdentityBuilder::State {
@@ -132,6 +144,7 @@ void IdentityBuilder::header(std::string_view block) {
         append_counted(content, base::lower(field.name));
         append_counted(content, value);
     }
+    append_other_lines(content, header);
     append_counted(content, {});  // no field has an empty name: the body follows
     state_->digest.add(content);
 }

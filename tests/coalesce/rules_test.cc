@@ -391,4 +391,19 @@ TEST_CASE("who was only read from a field and is then named by an envelope may b
     CHECK_FALSE(life.group.members[0].recovered);
 }
 
+TEST_CASE("without content in match a recipient whom foreign leaves out parts no copies that wait") {
+    Policy policy;
+    policy.match_content = false;
+    Arriving first = copy_for({"a@x", "f@else"});
+    first.recipients[1].ignored = true;
+    Life life(first);
+    life.arrive(first, seconds(0));
+    Arriving other = first;
+    other.identity.content.fill(9);
+    CHECK(kinship(life.group, other, policy) == Kinship::same);
+    life.outcome(1, What::delivered, seconds(1));
+    life.arrive(copy_for({"b@x"}), seconds(2));
+    CHECK_MESSAGE(kinship(life.group, other, policy) == Kinship::other_content, "somebody has the other content");
+}
+
 TEST_SUITE_END();

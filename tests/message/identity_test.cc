@@ -209,7 +209,7 @@ TEST_CASE("trace and filter fields are not: copies that differ by them are one m
         CHECK(same_content(plain, field + "\r\n" + plain));
         CHECK(same_content(plain, plain + field + "\r\n folded\r\n"));
     }
-    CHECK(same_content(plain, "From ann Mon Jan  1\r\n" + plain + "no field\r\nTo bob\r\n"));
+    CHECK(same_content(plain, "From ann Mon Jan  1\r\n" + plain));
 }
 
 TEST_CASE("folding, case of names and white space do not count; all else does") {
@@ -223,6 +223,14 @@ TEST_CASE("folding, case of names and white space do not count; all else does") 
     CHECK_FALSE(same_content("Subject:\r\n", ""));
     CHECK_FALSE(same_content("To: a@x\r\nTo: b@x\r\n", "To: b@x\r\nTo: a@x\r\n"));
     CHECK_FALSE(same_content("To: a@x\r\n", "To: a@x\r\nTo: a@x\r\n"));
+}
+
+TEST_CASE("lines of the header that are no field are content: to others they are the body") {
+    CHECK_FALSE(same_content("Disk 1 failed\r\n", "Disk 2 failed\r\n"));
+    CHECK_FALSE(same_content(plain + "Disk 1 failed\r\n", plain + "Disk 2 failed\r\n"));
+    CHECK_FALSE(same_content(plain + "Disk 1 failed\r\n", plain));
+    CHECK_FALSE(same_content(plain + "From 1\r\n", plain + "From 2\r\n"));
+    CHECK(same_content(plain + "Disk 1 failed\r\n", plain + "X-Trace: x\r\nDisk 1 failed\r\n"));
 }
 
 TEST_CASE("no field can pass for another one, or for the body") {
