@@ -15,6 +15,10 @@ namespace {
 constexpr std::size_t most_depth = 16;
 constexpr std::size_t most_nodes = 100'000;
 
+/// The parser takes a bracket within a list that is not closed for a key, too.
+constexpr std::string_view bracket_as_key =
+    "a key must be a word: close the bracket that opens here, or quote text that begins with it";
+
 Place place_of(const YAML::Mark& mark) {
     return mark.is_null() ? Place{1, 1} : Place{mark.line + 1, mark.column + 1};
 }
@@ -86,7 +90,8 @@ private:
         if (levels_.empty()) return fill(document.root, kind, mark, tag, text);
         Level& level = levels_.back();
         bool key = level.node->kind == Node::Kind::map && !level.has_key;
-        if (key && kind != Node::Kind::text) refuse(mark, "a key must be a word; quote text that begins with a bracket");
+        if (key && kind == Node::Kind::nothing) refuse(mark, "a key must be a word");
+        if (key && kind != Node::Kind::text) refuse(mark, std::string(bracket_as_key));
         if (level.node->kind == Node::Kind::list || key) level.node->items.emplace_back();
         level.has_key = key;
         Node& node = level.node->items.back();

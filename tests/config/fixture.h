@@ -1,5 +1,7 @@
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -47,3 +49,13 @@ inline std::string complaint(std::string_view key, const std::string& value) {
 }
 
 }  // namespace onecopy::config
+
+/// One line each, where a check fails.
+template <>
+struct doctest::StringMaker<std::vector<std::string>> {
+    static String convert(const std::vector<std::string>& lines) {
+        std::string all;
+        for (const std::string& line : lines) all += "\n    " + line;
+        return all.c_str();
+    }
+};
