@@ -1,0 +1,119 @@
+#include "config/checks.h"
+
+#include <doctest/doctest.h>
+
+#include "fixture.h"
+
+TEST_SUITE_BEGIN("checks");
+
+namespace onecopy::config {
+
+using Texts = std::vector<std::string>;
+
+namespace {
+
+const std::string local = "recipients:\n  local_domains: [corp.example]\n";
+
+Texts warned(const std::string& more) {
+    const Reading reading = read(least + more);
+    REQUIRE(reading.problems.empty());
+    return reading.warnings;
+}
+
+}  // namespace
+
+TEST_CASE("messages are not told apart by the sender alone") {
+    CHECK(told(with("grouping.match", "[sender]")) ==
+          Texts{"6:10: grouping.match: must hold message-id or content: by the sender alone, all of his mail would be one "
+                "message"});
+    for (const std::string match : {"[message-id]", "[content]", "[sender, content]", "[message-id, sender]"}) {
+        CAPTURE(match);
+        CHECK(complaint("grouping.match", match) == "");
+    }
+    CHECK(complaint("grouping.match", "[sendr]") ==
+          "`sendr` is not message-id, sender or content; did you mean sender?");  // and nothing on what it must hold
+}
+
+TEST_CASE("recipients are recovered for local domains only") {
+    CHECK(complaint("recipients.recover_from", "[Delivered-To]") ==
+          "needs recipients.local_domains: without them, whoever writes such a field names recipients in any domain");
+    CHECK(told(least + local + "  recover_from: [Delivered-To]\n").empty());
+    CHECK(told(least + "recipients:\n  local_domains: [-x]\n  recover_from: [Delivered-To]\n").size() == 1);
+    CHECK(told(with("recipients.recover_from", "['a b']")).size() == 1);
+}
+
+TEST_CASE("mail for nobody here needs a postmaster") {
+    CHECK(complaint("recipients.foreign", "ignore") ==
+          "`ignore` needs delivery.postmaster (or recipients.local_domains): who gets mail that is for nobody here?");
+    CHECK(complaint("recipients.foreign", "reject") == "");
+    CHECK(told(least + local + "  foreign: ignore\n").empty());
+    CHECK(told(with("recipients.foreign", "ignore") + "delivery:\n  postmaster: me@corp.example\n").empty());
+    CHECK(told(with("recipients.foreign", "ignore") + "delivery:\n  postmaster: me\n").size() == 1);
+}
+
+TEST_CASE("the postmaster is local, in whichever spelling of the domain") {
+    const auto postmaster = [](const std::string& domains, const std::string& address) {
+        return told(least + "recipients:\n  local_domains: [" + domains + "]\ndelivery:\n  postmaster: " + address + "\n");
+    };
+    const std::string unicode =
+        "b\xc3\xbc"
+        "cher.example";
+    CHECK(postmaster("a.example, corp.example", "me@Corp.Example").empty());
+    CHECK(
+        postmaster("corp.example", "me@other.example") ==
+        Texts{"8:15: delivery.postmaster: must be a local address, and `other.example` is not in recipients.local_domains"});
+    CHECK(postmaster("corp.example", "me@sub.corp.example").size() == 1);
+    CHECK(told(with("delivery.postmaster", "me@other.example")).empty());
+    CHECK(postmaster("xn--bcher-kva.example", "me@" + unicode).empty());
+    CHECK(postmaster(unicode, "me@xn--bcher-kva.example").empty());
+}
+
+TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
+    struct Row {
+        std::string more;
+        std::string_view begins;
+    };
+    const std::string grouping = local + "grouping:\n  ";
+    const std::string limits = local + "limits:\n  ";
+    const Row rows[] = {
+        {"", "recipients.local_domains is empty"},
+        {grouping + "match: [message-id]\n", "grouping.match has no content"},
+        {grouping + "observe: true\n", "grouping.observe is on"},
+        {grouping + "observe: true\n  window: 0\n", "grouping.observe is on"},
+        {grouping + "window: 0\n", "grouping.window is 0"},
+        {grouping + "quiet: 30s\n", "grouping.quiet has no effect"},
+        {local + "  recover_from: [to]\n", "recipients.recover_from names a field of the author"},
+        {local + "  recover_from: [{field: Reply-To, strip: a}]\n", "recipients.recover_from names a field of the author"},
+        {local + "  fallback: [postmaster@corp.example]\n", "recipients.fallback has no effect"},
+        {"  max_recipients: 99\n" + local, "backend.max_recipients is below 100"},
+        {limits + "recipients: 99\n", "limits.recipients is below 100"},
+        {limits + "connections: 10\n  connections_per_client: 11\n", "limits.connections_per_client has no effect"},
+        {local + "delivery:\n  expire: 30m\n", "delivery.expire ends mail before"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.more);
+        const Texts warnings = warned(row.more);
+        REQUIRE(warnings.size() == 1);
+        CHECK(warnings[0].starts_with(row.begins));
+    }
+    CHECK(warned("recipients:\n  foreign: reject\n").size() == 2);
+}
+
+TEST_CASE("what stays within its bounds is warned of nothing") {
+    for (const std::string more :
+         {"", "grouping:\n  quiet: 29s\n", "limits:\n  recipients: 100\n", "limits:\n  connections: 50\n",
+          "limits:\n  connections: 50\n  connections_per_client: 50\n", "delivery:\n  expire: 31m\n"}) {
+        CAPTURE(more);
+        CHECK(warned(local + more).empty());
+    }
+    CHECK(warned("  max_recipients: 100\n" + local).empty());
+}
+
+TEST_CASE("a wrong configuration is warned of nothing") {
+    CHECK_FALSE(read(least).warnings.empty());
+    CHECK(read(least + "foo: 1\n").warnings.empty());
+}
+
+}  // namespace onecopy::config
+
+TEST_SUITE_END();

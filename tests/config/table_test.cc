@@ -1,0 +1,222 @@
+#include "config/table.h"
+
+#include <doctest/doctest.h>
+
+#include <iterator>
+#include <map>
+#include <random>
+#include <set>
+
+#include "fixture.h"
+
+TEST_SUITE_BEGIN("table");
+
+namespace onecopy::config {
+
+namespace {
+
+/// Each key as it is shown, those of the first socket included.
+std::map<std::string, std::string> shown(const Config& config) {
+    std::map<std::string, std::string> values;
+    for (const auto& key : keys_of_config()) values.emplace(key.name, key.show(config));
+    for (const auto& key : keys_of_listen()) values.emplace(key.name, key.show(config.listen.at(0)));
+    values.erase("listen");
+    return values;
+}
+
+template <typename Owner>
+void add_later(const Table<Owner>& table, std::set<std::string>& names) {
+    for (const auto& key : table) {
+        if (key.later) names.emplace(key.name);
+    }
+}
+
+/// The keys whose feature is not there yet.
+std::set<std::string> keys_of_later() {
+    std::set<std::string> names;
+    add_later(keys_of_config(), names);
+    add_later(keys_of_listen(), names);
+    add_later(keys_of_recover_from(), names);
+    return names;
+}
+
+/// A value other than the default for every key that takes one, as it is shown.
+const std::map<std::string, std::string> others = {
+    {"hostname", "proxy.corp.example"},
+    {"listen[].address", "\"[::1]:25\""},
+    {"listen[].allow", "[192.0.2.0/24]"},
+    {"listen[].line_endings", "reject"},
+    {"backend.servers", "[a.example:25, b.example:26]"},
+    {"backend.tls", "none"},
+    {"backend.tls_min_version", "\"1.2\""},
+    {"backend.connections", "5"},
+    {"backend.messages_per_connection", "101"},
+    {"backend.connection_lifetime", "6m"},
+    {"backend.max_recipients", "101"},
+    {"grouping.window", "31s"},
+    {"grouping.quiet", "1s"},
+    {"grouping.match", "[content, message-id]"},
+    {"grouping.history", "8d"},
+    {"grouping.observe", "true"},
+    {"recipients.local_domains", "[corp.example, b.example]"},
+    {"recipients.foreign", "reject"},
+    {"recipients.recover_from", "[Delivered-To, {field: X-Rcpt-To, strip: mbox-}]"},
+    {"recipients.fallback", "[postmaster@corp.example]"},
+    {"recipients.fold_case", "false"},
+    {"recipients.rewrite_domains", "{\"\": corp.example, localhost: corp.example}"},
+    {"delivery.retry", "[1s, 1s, 300ms]"},
+    {"delivery.expire", "6d"},
+    {"delivery.warn_after", "0s"},
+    {"delivery.notify", "none"},
+    {"delivery.postmaster", "me@corp.example"},
+    {"delivery.keep_failed", "9d"},
+    {"limits.message_size", "51M"},
+    {"limits.recipients", "1001"},
+    {"limits.connections", "1002"},
+    {"limits.connections_per_client", "102"},
+    {"limits.errors", "21"},
+    {"limits.hops", "51"},
+    {"limits.timeout", "7m"},
+    {"limits.shutdown", "11s"},
+    {"spool.directory", "/spool"},
+    {"spool.min_free", "257M"},
+    {"control.socket", "/control.sock"},
+    {"log.level", "debug"},
+};
+
+/// `with()`, where the two keys of `least` are replaced.
+std::string changed(const std::string& key, const std::string& value) {
+    if (key == "listen[].address") return "listen: [{address: " + value + "}]\nbackend: {servers: [mail.example:25]}\n";
+    if (key == "backend.servers") return "listen: [{address: 127.0.0.1:2525}]\nbackend: {servers: " + value + "}\n";
+    return with(key, value) + (key == "recipients.recover_from" ? "  local_domains: [corp.example]\n" : "");
+}
+
+}  // namespace
+
+TEST_CASE("each key is read into a place of its own") {
+    const auto defaults = shown(read(least).config);
+    const auto later = keys_of_later();
+    for (const auto& [key, by_default] : defaults) {
+        CAPTURE(key);
+        const auto other = others.find(key);
+        if (other == others.end()) {
+            CHECK(later.contains(key));
+            continue;
+        }
+        CHECK(other->second != by_default);
+        const Reading reading = read(changed(key, other->second));
+        CHECK(reading.problems.empty());
+        auto expected = defaults;
+        expected[key] = other->second;
+        if (key == "recipients.recover_from") expected["recipients.local_domains"] = "[corp.example]";
+        if (expected["recipients.local_domains"] != "[]") expected["delivery.postmaster"] = "postmaster@corp.example";
+        CHECK(shown(reading.config) == expected);
+    }
+}
+
+TEST_CASE("a key whose feature is not there says so, and what may stand there instead") {
+    struct Row {
+        std::string key, other, refused;
+    };
+    const std::string none = "is not supported yet: this version has no ";
+    const Row rows[] = {
+        {"listen[].protocol", "lmtp", "`lmtp` " + none + "LMTP; leave it out, or write smtp"},
+        {"listen[].tls", "starttls", "`starttls` " + none + "TLS; leave it out, or write none"},
+        {"listen[].auth", "optional", "`optional` " + none + "AUTH; leave it out, or write none"},
+        {"listen[].proxy_protocol", "true", "`true` " + none + "PROXY protocol; leave it out, or write false"},
+        {"tls.certificate", "/cert.pem", "`/cert.pem` " + none + "TLS; leave it empty"},
+        {"tls.key", "/key.pem", "`/key.pem` " + none + "TLS; leave it empty"},
+        {"tls.min_version", "1.3", "`\"1.3\"` " + none + "TLS; leave it out, or write \"1.2\""},
+        {"users", "/users", "`/users` " + none + "AUTH; leave it empty"},
+        {"backend.protocol", "lmtp", "`lmtp` " + none + "LMTP; leave it out, or write smtp"},
+        {"backend.tls", "verify", "`verify` " + none + "TLS; leave it out, or write opportunistic or none"},
+        {"backend.tls_min_version", "\"1.0\"", "`\"1.0\"` " + none + "TLS; leave it out, or write \"1.2\""},
+        {"backend.ca_file", "/ca.pem", "`/ca.pem` " + none + "TLS; leave it empty"},
+        {"backend.username", "onecopy", "`onecopy` " + none + "AUTH; leave it empty"},
+        {"backend.password_file", "/password", "`/password` " + none + "AUTH; leave it empty"},
+        {"delivery.warn_after", "1h", "`1h` " + none + "delay notices; leave it out, or write 4h or 0s"},
+        {"delivery.notify", "postmaster", "`postmaster` " + none + "failure notices; leave it out, or write sender or none"},
+        {"http.address", "127.0.0.1:9925", "`127.0.0.1:9925` " + none + "status page; leave it empty"},
+    };
+    std::set<std::string> tried;
+    const auto defaults = shown(read(least).config);
+    for (const Row& row : rows) {
+        CAPTURE(row.key);
+        tried.insert(row.key);
+        CHECK(complaint(row.key, row.other) == row.refused);
+        CHECK(complaint(row.key, defaults.at(row.key)) == "");
+    }
+    CHECK(tried == keys_of_later());
+}
+
+TEST_CASE("each bound is the last value that is taken") {
+    struct Row {
+        std::string key, below, least, most, above;
+    };
+    const Row rows[] = {
+        {"backend.connections", "0", "1", "1000", "1001"},
+        {"backend.messages_per_connection", "0", "1", "1000000", "1000001"},
+        {"backend.connection_lifetime", "99ms", "100ms", "1d", "86401s"},
+        {"backend.max_recipients", "0", "1", "100000", "100001"},
+        {"grouping.window", "", "0", "1d", "86401s"},
+        {"grouping.quiet", "", "0", "1d", "86401s"},
+        {"grouping.history", "", "0", "365d", "366d"},
+        {"delivery.expire", "99ms", "100ms", "365d", "366d"},
+        {"delivery.keep_failed", "", "0", "365d", "366d"},
+        {"limits.message_size", "1023", "1K", "2G", "3G"},
+        {"limits.recipients", "0", "1", "100000", "100001"},
+        {"limits.connections", "0", "1", "65535", "65536"},
+        {"limits.connections_per_client", "0", "1", "65535", "65536"},
+        {"limits.errors", "0", "1", "1000", "1001"},
+        {"limits.hops", "0", "1", "1000", "1001"},
+        {"limits.timeout", "99ms", "100ms", "1h", "3601s"},
+        {"limits.shutdown", "", "0", "10m", "601s"},
+        {"spool.min_free", "", "0", "1024G", "1025G"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.key);
+        CHECK(complaint(row.key, row.least) == "");
+        CHECK(complaint(row.key, row.most) == "");
+        for (const std::string& outside : {row.below, row.above}) {
+            if (!outside.empty()) CHECK(complaint(row.key, outside).starts_with("`" + outside + "` is not from "));
+        }
+    }
+    CHECK(complaint("delivery.retry", "[100ms, 1d]") == "");
+    CHECK(complaint("delivery.retry", "[99ms, 25h]") == "`99ms` is not from 100ms to 1d\n`25h` is not from 100ms to 1d");
+}
+
+TEST_CASE("a damaged configuration is told of, or shows what can be loaded again") {
+    std::mt19937 random(264249);
+    const auto below = [&](std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random); };
+    const std::string_view pieces[] = {":",  ": ", "- ", "[",   "]",  "{", "}", "\"",   "'",     "#",   "&a ",    "*a",
+                                       "!x", "|",  ">",  "\\0", "\n", " ", ",", "\xc3", "---\n", "~\n", "window", "9"};
+    const std::string whole = least +
+                              "grouping:\n  window: 31s\n  match: [content, message-id]\n"
+                              "recipients:\n  local_domains: [a.example]\n"
+                              "  recover_from: [Delivered-To, {field: X-Rcpt-To, strip: \"mbox \\\"-\"}]\n"
+                              "delivery:\n  retry: [1s, 300ms]\n"
+                              "limits:\n  message_size: 51M\n";
+    REQUIRE(read(whole).problems.empty());
+    int good = 0;
+    for (int turn = 0; turn < 3000; ++turn) {
+        std::string text = whole;
+        for (std::size_t damages = 1 + below(2); damages > 0; --damages) {
+            const std::size_t at = below(text.size());
+            if (below(2) == 0) text.erase(at, 1 + below(8));
+            text.insert(std::min(at, text.size()), pieces[below(std::size(pieces))]);
+        }
+        const Reading reading = read(text);
+        if (!reading.problems.empty()) continue;
+        CAPTURE(text);
+        ++good;
+        const std::string first = show(reading.config);
+        const Reading again = read(first);
+        REQUIRE(again.problems.empty());
+        REQUIRE(show(again.config) == first);
+    }
+    CHECK(good > 30);
+}
+
+}  // namespace onecopy::config
+
+TEST_SUITE_END();
