@@ -1,8 +1,11 @@
 #include "config/config.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "fixture.h"
@@ -320,6 +323,34 @@ TEST_CASE("hostile YAML is refused in bounded time and stack") {
     for (int i = 0; i < 150'000; ++i) many += "a,";
     CHECK(first(many + "]").find("more than 100000 values") != std::string::npos);
     CHECK(first(std::string(2 << 20, ' ')) == "1:1: larger than 1 MiB: is it a configuration?");
+}
+
+TEST_CASE("what is found last is told in its place, too") {
+    CHECK(
+        told("grouping:\n  match: [sender]\nfoo: 1\n") ==
+        Lines{"1:1: listen: is missing and must be given", "1:1: backend.servers: is missing and must be given",
+              "2:10: grouping.match: must hold message-id or content: by the sender alone, all of his mail would be one "
+              "message",
+              "3:1: foo: unknown key; here may stand hostname, listen, tls, users, backend, grouping, recipients, delivery, "
+              "limits, spool, control, http or log"});
+}
+
+TEST_CASE("the name of a file drives no terminal") {
+    CHECK(message("\x1b\n", {1, 1, "what"}) == "\\x1b\\x0a:1:1: what");
+}
+
+TEST_CASE("a file is read up to 1 MiB") {
+    const std::string path = std::filesystem::temp_directory_path() / ("onecopy-config-" + std::to_string(::getpid()));
+    const auto problems = [&](std::size_t size) {
+        std::ofstream(path, std::ios::binary) << least << std::string(size - least.size(), '#');
+        return read_file(path).problems;
+    };
+    CHECK(problems(1 << 20).empty());
+    const auto larger = problems((1 << 20) + 1);
+    REQUIRE(larger.size() == 1);
+    CHECK(larger[0].what == "larger than 1 MiB: is it a configuration?");
+    std::filesystem::remove(path);
+    CHECK(read_file("/dev/zero").problems.size() == 1);  // one without an end
 }
 
 TEST_CASE("a file that can't be read is a problem, not an exception") {
