@@ -95,9 +95,6 @@ constexpr Warning all_warnings[] = {
     {[](const Config& c) { return c.backend.max_recipients < 100; },
      "backend.max_recipients is below 100, which every server takes (RFC 5321 4.5.3.1.8): mail goes out in more "
      "transactions"},
-    {[](const Config& c) { return c.limits.recipients < 100; },
-     "limits.recipients is below 100, which every server must take (RFC 5321 4.5.3.1.8): a fetcher has to come again for "
-     "the rest"},
     {[](const Config& c) {
          return c.limits.connections_per_client > c.limits.connections &&
                 c.limits.connections_per_client != Limits().connections_per_client;

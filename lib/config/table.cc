@@ -117,7 +117,7 @@ Table<Config> backend_keys() {
         key("backend.connections", backend, &Backend::connections, number(1, 1000), "at once"),
         key("backend.messages_per_connection", backend, &Backend::messages_per_connection, number(1, 1'000'000),
             "then a new connection"),
-        key("backend.connection_lifetime", backend, &Backend::connection_lifetime, duration(milliseconds(100), one_day),
+        key("backend.connection_lifetime", backend, &Backend::connection_lifetime, duration(seconds(1), one_day),
             "then a new connection"),
         key("backend.max_recipients", backend, &Backend::max_recipients, number(1, 100'000), "in one transaction"),
     };
@@ -158,8 +158,7 @@ Table<Config> delivery_keys() {
     return {
         key("delivery.retry", delivery, &Delivery::retry, list(duration(milliseconds(100), one_day), 1, Repeats::allowed),
             "waits between attempts; the last repeats"),
-        key("delivery.expire", delivery, &Delivery::expire, duration(milliseconds(100), one_year),
-            "then a recipient has failed"),
+        key("delivery.expire", delivery, &Delivery::expire, duration(seconds(1), one_year), "then a recipient has failed"),
         key("delivery.warn_after", delivery, &Delivery::warn_after, duration(seconds(0), one_year),
             "a delay notice to postmaster; 0: none", Later{"delay notices", {"0s"}, true}),
         key("delivery.notify", delivery, &Delivery::notify, notify(), "who gets the failure notice",
@@ -173,14 +172,14 @@ Table<Config> delivery_keys() {
 Table<Config> limits_keys() {
     constexpr auto limits = &Config::limits;
     return {
-        key("limits.message_size", limits, &Limits::message_size, size(kibibyte, 2 * gibibyte), "of one message"),
-        key("limits.recipients", limits, &Limits::recipients, number(1, 100'000), "in one inbound transaction"),
+        key("limits.message_size", limits, &Limits::message_size, size(64 * kibibyte, 2 * gibibyte), "of one message"),
+        key("limits.recipients", limits, &Limits::recipients, number(100, 100'000), "in one inbound transaction"),
         key("limits.connections", limits, &Limits::connections, number(1, 65'535), "inbound, at once"),
         key("limits.connections_per_client", limits, &Limits::connections_per_client, number(1, 65'535),
             "inbound, at once, from one address"),
         key("limits.errors", limits, &Limits::errors, number(1, 1000), "bad commands before 421"),
         key("limits.hops", limits, &Limits::hops, number(1, 1000), "Received fields"),
-        key("limits.timeout", limits, &Limits::timeout, duration(milliseconds(100), hours(1)), "for a command"),
+        key("limits.timeout", limits, &Limits::timeout, duration(seconds(1), hours(1)), "for a command"),
         key("limits.shutdown", limits, &Limits::shutdown, duration(seconds(0), minutes(10)),
             "for inbound transactions at the end"),
     };

@@ -86,7 +86,6 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         {local + "  recover_from: [{field: Reply-To, strip: a}]\n", "recipients.recover_from names a field of the author"},
         {local + "  fallback: [postmaster@corp.example]\n", "recipients.fallback has no effect"},
         {"  max_recipients: 99\n" + local, "backend.max_recipients is below 100"},
-        {limits + "recipients: 99\n", "limits.recipients is below 100"},
         {limits + "connections: 10\n  connections_per_client: 11\n", "limits.connections_per_client has no effect"},
         {local + "delivery:\n  expire: 30m\n", "delivery.expire ends mail before"},
     };
