@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/escape.h"
 #include "ledger/group_store.h"
@@ -58,8 +59,19 @@ struct SqliteLedger::Statements {
 /// The groups that an arriving copy has to do with.
 struct SqliteLedger::Kin {
     std::optional<StoredGroup> same;
-    std::vector<coalesce::Group> siblings;  // the same message under other senders
+    std::vector<coalesce::Group> siblings;  // the same message under other senders, or in a further group
     std::int64_t other_content = 0;
+
+    /// Under an earlier `match` there may have been several. The copy joins the one of equal content, and of these the one
+    /// that waits, or the latest; who has the message by another one must not get it again.
+    void add_same(StoredGroup group, const message::Identity& identity) {
+        auto rank = [&](const StoredGroup& one) {
+            return std::pair(one.identity.content == identity.content, one.waiting());
+        };
+        if (same && rank(group) < rank(*same)) std::swap(group, *same);
+        std::optional<StoredGroup> passed_over = std::exchange(same, std::move(group));
+        if (passed_over && passed_over->identity.content == identity.content) siblings.push_back(*std::move(passed_over));
+    }
 };
 
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
@@ -181,7 +193,7 @@ SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& contex
         if (!group) continue;
         switch (coalesce::kinship(*group, copy.arriving, context.policy)) {
             case coalesce::Kinship::same:
-                if (!kin.same || group->identity.content == identity.content) kin.same = std::move(group);
+                kin.add_same(*std::move(group), identity);
                 break;
             case coalesce::Kinship::other_sender:
                 kin.siblings.push_back(std::move(*group));
@@ -232,6 +244,8 @@ Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& exte
     if (joined.store_header) {
         statements_->put_header.run(group.id,
                                     message::received_field(copy.arrival, context.hostname, group.id) + copy.header);
+        group.size = copy.size;
+        group.eight_bit = copy.eight_bit;
     }
     if (is_new) {
         statements_->writer.insert(group);

@@ -72,13 +72,19 @@ Spellings named_in_to_or_cc(const Header& header) {
     return named;
 }
 
-AddressSet blind_among(std::span<const std::string> recipients, const Header& header) {
+bool is_shown(const std::string& address, const Spellings& named) {
+    const auto all = spellings(address);
+    return std::any_of(all.begin(), all.end(), [&](const auto& each) { return named.contains(each); });
+}
+
+AddressSet blind_among(std::span<const Addresses> recipients, const Header& header) {
     const auto named = named_in_to_or_cc(header);
     AddressSet blind;
     for (const auto& recipient : recipients) {
-        const auto all = spellings(recipient);
-        const bool shown = std::any_of(all.begin(), all.end(), [&](const auto& each) { return named.contains(each); });
-        if (!shown) blind.add(recipient);
+        const bool shown =
+            std::any_of(recipient.begin(), recipient.end(), [&](const auto& address) { return is_shown(address, named); });
+        if (shown) continue;
+        for (const auto& address : recipient) blind.add(address);
     }
     return blind;
 }
@@ -184,6 +190,13 @@ std::string received_field(const Arrival& arrival, std::string_view hostname, st
     return field + "\r\n";
 }
 
+// No word of a stranger's in our field holds a `+`: the first one is the zone's.
+std::size_t received_field_size(std::string_view header_block) {
+    constexpr std::string_view last = "+0000\r\n";
+    const auto end = header_block.find(last);
+    return end == header_block.npos ? 0 : end + last.size();
+}
+
 std::size_t exposure(std::string_view header_block) {
     const Header header(header_block);
     const auto named = named_in_to_or_cc(header);
@@ -199,7 +212,7 @@ std::size_t exposure(std::string_view header_block) {
     return shown.size();
 }
 
-std::string without_private(std::string_view header_block, std::span<const std::string> recipients) {
+std::string without_private(std::string_view header_block, std::span<const Addresses> recipients) {
     if (!within_limits(header_block)) return std::string(header_block);
     const Header header(header_block);
     const auto blind = blind_among(recipients, header);

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
 
@@ -20,16 +21,23 @@ struct Arrival {
 /// Our Received field, folded, with its CRLF. No `for` clause, ever.
 std::string received_field(const Arrival& arrival, std::string_view hostname, std::int64_t group);
 
+/// How long that field is at the front of a header block that begins with it. Not by folding: what a message begins with
+/// may look like one more line of it.
+std::size_t received_field_size(std::string_view header_block);
+
 /// How many addresses that are in no To or Cc the header would still show in its `for` clauses and in other fields
 /// that are not content, once the fields that always go are gone. Less is better.
 std::size_t exposure(std::string_view header_block);
 
+/// One recipient: his address, and the others that stand for him (as he was before rewrite_domains).
+using Addresses = std::vector<std::string>;
+
 /// The header block as it may be forwarded: without the fields that name one copy's recipient, without any other
-/// field that is not content and holds the address of one of `recipients` who is in no To or Cc, and without such a
-/// `for` clause. Everything else byte for byte as it came, Message-ID always, and all of a header beyond the limits
-/// (header.h), which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing or has
-/// no dot, as fetchers write `joe@localhost`; give further addresses that were rewritten as they came, too.
-std::string without_private(std::string_view header_block, std::span<const std::string> recipients);
+/// field that is not content and holds an address of one of `recipients` none of whose addresses is in To or Cc, and
+/// without such a `for` clause. Everything else byte for byte as it came, Message-ID always, and all of a header beyond the
+/// limits (header.h), which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing
+/// or has no dot, as fetchers write `joe@localhost`.
+std::string without_private(std::string_view header_block, std::span<const Addresses> recipients);
 
 /// The number of Received fields (RFC 5321 6.3).
 std::size_t hops(std::string_view header_block);

@@ -25,22 +25,28 @@ std::string addresses_of(const Recipients& recipients) {
     return all;
 }
 
-/// What nobody may see of a header: every recipient's address, and what it was before rewrite_domains.
-std::vector<std::string> hidden(const ledger::Due& due, const std::map<std::string, std::string>& rewrite_domains) {
-    std::vector<std::string> addresses = due.everyone;
+using RewriteDomains = std::map<std::string, std::string>;
+
+/// A recipient's address, and what it may have been before rewrite_domains.
+message::Addresses addresses_of(const std::string& address, const RewriteDomains& rewrite_domains) {
+    message::Addresses addresses{address};
+    const std::string_view domain = message::domain_of(address);
+    const std::string normal = message::normal_domain(domain);
     for (const auto& [from, to] : rewrite_domains) {
-        for (const std::string& address : due.everyone) {
-            std::string_view domain = message::domain_of(address);
-            if (from.empty() || message::normal_domain(domain) != message::normal_domain(to)) continue;
-            addresses.push_back(address.substr(0, address.size() - domain.size()) + from);
-        }
+        if (from.empty() || normal != message::normal_domain(to)) continue;
+        addresses.push_back(address.substr(0, address.size() - domain.size()) + from);
     }
     return addresses;
 }
 
-std::string outgoing_header(const ledger::Due& due, const std::map<std::string, std::string>& rewrite_domains) {
-    if (due.untouched) return due.content->header;
-    return message::without_private(due.content->header, hidden(due, rewrite_domains));
+/// Our own field is made to be seen, and counts for no limit of the message's header.
+std::string outgoing_header(const ledger::Due& due, const RewriteDomains& rewrite_domains) {
+    const std::string& header = due.content->header;
+    if (due.untouched) return header;
+    std::vector<message::Addresses> everyone;
+    for (const std::string& address : due.everyone) everyone.push_back(addresses_of(address, rewrite_domains));
+    const std::size_t ours = message::received_field_size(header);
+    return header.substr(0, ours) + message::without_private(std::string_view(header).substr(ours), everyone);
 }
 
 Backend::Settings backend_settings(const config::Config& config) {

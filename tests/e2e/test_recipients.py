@@ -34,6 +34,39 @@ class Recipients(Case):
         self.send(daemon, ["anna@localhost", "bert@LOCALHOST", "carl@mail.localdomain", "anna@corp.example"])
         self.assert_out(daemon, "anna", "bert", "carl")
 
+    def test_who_is_named_in_To_is_not_blind_under_the_fetchers_domain_either(self):
+        daemon = self.start(rewrite_domains={"localhost": "corp.example"})
+        trace = (
+            b"Received: from pop3.far.example by fetcher.example for <anna@localhost> (single-drop);\r\n"
+            b"\tMon, 02 Nov 2026 10:00:00 +0000\r\n"
+        )
+        blind = b"X-A: carl@localhost\r\n"
+        daemon.send(self.message.sender, ["anna@localhost", "carl@localhost"], trace + blind + self.message.text())
+        daemon.ctl("release", "--all")
+        self.received.wait(1)
+        self.assertIn(trace, self.received.delivered[0].message)
+        self.assertNotIn(b"carl@", self.received.delivered[0].message)
+
+    def test_the_largest_header_that_is_compared_shows_no_blind_one(self):
+        daemon = self.start()
+        private = b"Bcc: carl@corp.example\r\nDelivered-To: carl@corp.example\r\nX-A: carl@corp.example\r\n"
+        lines = self.message.text().split(b"\r\n\r\n")[0].split(b"\r\n")
+        fields = sum(not line.startswith((b" ", b"\t")) for line in lines)
+        filling = b"X-B: b\r\n" * (10_000 - 3 - fields)
+        daemon.send(self.message.sender, [at("anna"), at("carl")], private + filling + self.message.text())
+        daemon.ctl("release", "--all")
+        self.received.wait(1)
+        out = self.received.delivered[0].message
+        self.assertEqual(out.count(b"X-B: b\r\n"), 10_000 - 3 - fields)
+        self.assertNotIn(b"carl@", out)
+
+    def test_a_line_that_looks_like_more_of_our_Received_shows_no_blind_one(self):
+        daemon = self.start()
+        daemon.send(self.message.sender, [at("anna"), at("carl")], b" carl@corp.example\r\n" + self.message.text())
+        daemon.ctl("release", "--all")
+        self.received.wait(1)
+        self.assertNotIn(b"carl@", self.received.delivered[0].message)
+
     def test_postmaster_without_a_domain_is_taken_and_may_be_given_one(self):
         daemon = self.start(rewrite_domains={"": "corp.example"})
         self.send(daemon, ["Postmaster"])

@@ -174,6 +174,41 @@ TEST_CASE("the same message under another sender is kept from those who have it"
     CHECK(second.verdicts == std::vector{Verdict::elsewhere, Verdict::added});
 }
 
+TEST_CASE("who got a message by either of two groups does not get it again when the sender counts no more") {
+    for (const bool reversed : {false, true}) {
+        Bench bench;
+        Copy to_a = make_copy({"a@x"});
+        Copy to_b = make_copy({"b@x"});
+        to_b.arriving.sender = "other@s.example";
+        for (const Copy& copy : {reversed ? to_b : to_a, reversed ? to_a : to_b}) bench.offer(copy);
+        bench.pass(std::chrono::minutes(1));
+        for (const Due& due : bench.take_due()) bench.settle_all(due, coalesce::Outcome::What::delivered);
+        Spool::Settings settings = bench.settings;
+        settings.policy.match_sender = false;
+        bench.spool().configure(settings);
+        for (const char* again : {"a@x", "b@x"}) {
+            const Verdict verdict = bench.offer(make_copy({again})).verdicts.at(0);
+            CHECK((verdict == Verdict::suppressed || verdict == Verdict::elsewhere));
+        }
+        CHECK(bench.offer(make_copy({"c@x"})).verdicts == std::vector{Verdict::added});
+    }
+}
+
+TEST_CASE("a header that is exchanged brings its own size and bytes beyond ASCII") {
+    Bench bench;
+    Copy shows_more = make_copy({"a@x"});
+    shows_more.arriving.exposure = 1;
+    bench.offer(shows_more);
+    Copy shows_less = make_copy({"a@x"});
+    shows_less.header = "X-Trace: \xc3\xa9\r\n" + shows_less.header;
+    shows_less.eight_bit = true;
+    bench.offer(shows_less);
+    bench.pass(std::chrono::minutes(1));
+    const std::vector<Due> due = bench.take_due();
+    REQUIRE(due.size() == 1);
+    CHECK(due[0].eight_bit);
+}
+
 TEST_CASE("a large body lies in a segment, comes back whole, and its segment goes with it") {
     Bench bench;
     std::string body;
