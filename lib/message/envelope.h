@@ -5,6 +5,28 @@
 
 namespace onecopy::message {
 
+/// What MAIL asks for besides a sender, and the backend is told as it came; copies that differ in it are not merged
+/// (RFC 3461 5.2.1).
+struct MailOptions {
+    enum class Return { unset, full, headers };  // RET= (RFC 3461 4.3)
+
+    bool smtputf8 = false;  // RFC 6531 3.4
+    Return ret = Return::unset;
+    std::string envid;  // ENVID= (RFC 3461 4.4), xtext as it came; empty: none
+
+    bool operator==(const MailOptions&) const = default;
+};
+
+/// What RCPT asks for one recipient.
+struct RecipientOptions {
+    enum Notify : unsigned { never = 1, success = 2, failure = 4, delay = 8 };
+
+    unsigned notify = 0;  // NOTIFY= (RFC 3461 4.1), a set of Notify; 0: not given
+    std::string orcpt;    // ORCPT= (RFC 3461 4.2), `type;xtext` as it came; empty: none
+
+    bool operator==(const RecipientOptions&) const = default;
+};
+
 /// RFC 5321 2.3.1. Addresses without `<>` and source route, as they came otherwise.
 struct Envelope {
     std::string sender;  // reverse-path; empty: the null sender `<>`
