@@ -117,9 +117,10 @@ bool is_local(std::string_view address, const AddressPolicy& policy) {
     return domain.empty() || std::find(local.begin(), local.end(), domain) != local.end();
 }
 
-Resolved resolve(const std::vector<std::string>& rewritten, std::string_view header_block, const AddressPolicy& policy) {
+Resolved resolve(const std::vector<message::Envelope::Recipient>& rewritten, std::string_view header_block,
+                 const AddressPolicy& policy) {
     Resolved resolved;
-    for (const auto& address : rewritten) resolved.recipients.push_back({address, false, false});
+    for (const auto& [address, options] : rewritten) resolved.recipients.push_back({address, false, false, options});
     if (policy.observe) return resolved;
     if (!policy.recover_from.empty()) {
         const message::Header header(header_block);

@@ -35,13 +35,15 @@ std::string rewrite(const message::Mailbox& mailbox, const AddressPolicy& policy
 bool is_local(std::string_view address, const AddressPolicy& policy);
 
 /// The recipients of a copy once its header is known: envelope (rewritten), foreign ones marked, those that recover_from
-/// finds added, fallback left out, postmaster put in where nobody local is left.
+/// finds added, fallback left out, postmaster put in where nobody local is left. Whom the envelope did not name has no
+/// options.
 struct Resolved {
     std::vector<Arriving::Recipient> recipients;
     std::vector<std::string> recovered;  // for the log
     std::vector<std::string> left_out;   // fallback addresses, for the log
     bool to_postmaster = false;
 };
-Resolved resolve(const std::vector<std::string>& rewritten, std::string_view header_block, const AddressPolicy& policy);
+Resolved resolve(const std::vector<message::Envelope::Recipient>& rewritten, std::string_view header_block,
+                 const AddressPolicy& policy);
 
 }  // namespace onecopy::coalesce

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "message/envelope.h"
 #include "message/identity.h"
 
 namespace onecopy::coalesce {
@@ -24,12 +25,16 @@ struct Member {
     unsigned attempts = 0;   // of this obligation, those that cost a step of delivery.retry
     base::Time ended{};      // history time (rules.h Now), when delivered, failed, dropped or ignored
     std::string reply;       // the backend's last words, or ours
+    /// Of all copies that named him since he began to wait.
+    message::RecipientOptions options{};
 };
 
 /// The copies of one message: what identifies it, and everyone who was named.
 struct Group {
     std::int64_t id = 0;
     std::string sender;  // of the first copy
+    /// Of the first copy; those of all where `match` has content.
+    message::MailOptions options{};
     message::Identity identity;
     bool alone = false;        // never merged with anything
     bool has_content = false;  // header and body are in the spool
@@ -48,8 +53,11 @@ struct Arriving {
         std::string address;
         bool recovered = false;
         bool ignored = false;  // foreign, under `foreign: ignore`
+        message::RecipientOptions options{};
     };
     std::string sender;
+    message::MailOptions options{};
+    /// With these options in it: message::sent_with().
     message::Identity identity;
     bool alone = false;  // can't be compared (header too large, nothing to match by) or `observe`
     unsigned exposure = 0;

@@ -84,7 +84,7 @@ public:
 private:
     Verdict add(const Arriving::Recipient& recipient) {
         const std::size_t* place = members_.find(recipient.address);
-        if (place && !named_.insert(*place).second) return Verdict::repeated;
+        if (place && !named_.insert(*place).second) return repeat(*place, recipient);
         if (!place && is_elsewhere(recipient)) return Verdict::elsewhere;
         return place ? join_member(*place, recipient) : new_member(recipient);
     }
@@ -99,11 +99,17 @@ private:
         return Verdict::added;
     }
 
+    /// RFC 5321 lets one transaction name a recipient twice, with other options too.
+    Verdict repeat(std::size_t place, const Arriving::Recipient& recipient) {
+        if (group_.members[place].state == State::pending) name_again(place, recipient);
+        return Verdict::repeated;
+    }
+
     Verdict join_member(std::size_t place, const Arriving::Recipient& recipient) {
         Member& member = group_.members[place];
         switch (member.state) {
             case State::pending:
-                if (member.recovered && !recipient.recovered) rename(place);
+                name_again(place, recipient);
                 return Verdict::merged;
             case State::delivered:
                 if (was_waiting_ && !has_history(group_.identity)) return Verdict::suppressed;
@@ -121,9 +127,14 @@ private:
         return Verdict::again;
     }
 
-    /// Now the envelope names who was only read from a field: the sender knows of him.
-    void rename(std::size_t place) {
-        group_.members[place].recovered = false;
+    /// One who waits. Whom only a field named so far, nobody asked anything for, and now the sender knows of him.
+    void name_again(std::size_t place, const Arriving::Recipient& recipient) {
+        if (recipient.recovered) return;
+        Member& member = group_.members[place];
+        auto options = member.recovered ? recipient.options : message::combined(member.options, recipient.options);
+        if (!member.recovered && options == member.options) return;
+        member.recovered = false;
+        member.options = std::move(options);
         changed_.insert(place);
     }
 
@@ -146,6 +157,7 @@ private:
         member.due = first_due(member.since, policy_, now_);
         member.attempts = 0;
         member.reply.clear();
+        member.options = recipient.options;
         changed_.insert(place);
     }
 

@@ -55,7 +55,8 @@ struct Joined {
     bool store_header = false;         // only its header does: it shows less
 };
 
-/// Adds a copy to its group (a new, empty one for the first copy). `siblings`: groups with the same message under other
+/// Adds a copy to its group (a new, empty one for the first copy). What RCPT asked for a recipient is his own, combined()
+/// while he waits and that of the new copy when he is tried again. `siblings`: groups with the same message under other
 /// senders. Changes `group` and says what changed.
 Joined join(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
             const Now& now);

@@ -27,10 +27,20 @@ struct RecipientOptions {
     bool operator==(const RecipientOptions&) const = default;
 };
 
+/// What one recipient is asked for who was named twice before he was served; `first` is the earlier naming. RFC 3461 is
+/// silent on it: nobody who asked for a notice goes without. So SUCCESS, FAILURE and DELAY add up, NOTIFY that is not given
+/// counts as FAILURE (4.1) beside one that is, NEVER holds where both say it, and ORCPT is that of the first that has one.
+RecipientOptions combined(const RecipientOptions& first, const RecipientOptions& second);
+
 /// RFC 5321 2.3.1. Addresses without `<>` and source route, as they came otherwise.
 struct Envelope {
+    struct Recipient {
+        std::string address;  // forward-path
+        RecipientOptions options{};
+    };
     std::string sender;  // reverse-path; empty: the null sender `<>`
-    std::vector<std::string> recipients;
+    MailOptions options{};
+    std::vector<Recipient> recipients;
 };
 
 }  // namespace onecopy::message

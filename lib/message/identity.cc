@@ -159,6 +159,18 @@ Identity IdentityBuilder::finish() {
     return std::move(state_->identity);
 }
 
+Identity sent_with(const MailOptions& options, Identity identity) {
+    if (options == MailOptions{}) return identity;
+    Sha256 digest;
+    digest.add("\xff\xff\xff\xff");  // the length of no name: no message begins so
+    digest.add({reinterpret_cast<const char*>(identity.content.data()), identity.content.size()});
+    const char parts[] = {static_cast<char>(options.smtputf8), static_cast<char>(options.ret)};
+    digest.add({parts, sizeof parts});
+    digest.add(options.envid);
+    identity.content = digest.finish();
+    return identity;
+}
+
 std::string message_id(std::string_view header_block) {
     const Header header(header_block);
     std::vector<Field> ids;

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "message/envelope.h"
+
 namespace onecopy::message {
 
 /// SHA-256.
@@ -35,6 +37,10 @@ private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+/// The identity of a copy that was sent so: SMTPUTF8, RET and ENVID count with the content (CONTRACT.md "Same message"; RFC
+/// 3461 5.2.1 forbids both to add and to drop one for a copy). Where none is set it is that of the message alone.
+Identity sent_with(const MailOptions& options, Identity identity);
 
 /// The one Message-ID as it is compared, from the header block; empty where there is none, or two, or it is malformed.
 std::string message_id(std::string_view header_block);

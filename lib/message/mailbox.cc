@@ -137,11 +137,12 @@ std::string normal_form(std::string_view address, bool fold_case) {
 }
 
 std::string normal_domain(std::string_view domain) {
-    auto name = base::lower(without_final_dot(domain));
+    const auto name = base::lower(without_final_dot(domain));
     if (is_ascii(name) || name.find('\0') != name.npos) return name;
-    name = converted(
+    const auto ascii = converted(
         name, [](const char* from, char** to) { return idn2_to_ascii_8z(from, to, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL); });
-    return std::string(without_final_dot(name));
+    // IDNA drops characters that show nothing: what was nothing else is not the domain of those who have none.
+    return is_domain(ascii) ? std::string(without_final_dot(ascii)) : name;
 }
 
 std::string unicode_domain(std::string_view domain) {

@@ -142,7 +142,7 @@ void Intake::cut() {
 
 std::optional<Reply> Intake::mail(const std::string& sender, std::uint64_t size) {
     if (doors_.ledger.room() <= size) return Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later");
-    envelope_ = {sender, {}};
+    envelope_ = {sender, {}, {}};
     return std::nullopt;
 }
 
@@ -153,7 +153,7 @@ std::optional<Reply> Intake::recipient(const message::Mailbox& mailbox) {
                   {{"client", client_}, {"sender", envelope_.sender}, {"recipient", address}, {"reason", "foreign"}});
         return Reply(550, "5.7.1", "not a recipient here (recipients.local_domains)");
     }
-    envelope_.recipients.push_back(std::move(address));
+    envelope_.recipients.push_back({std::move(address), {}});
     return std::nullopt;
 }
 
@@ -264,7 +264,8 @@ ledger::Copy Intake::make_copy() {
     bool observe = settings_->addresses.observe;
     ledger::Copy copy;
     copy.arriving.sender = envelope_.sender;
-    copy.arriving.identity = assembly.identity();
+    copy.arriving.options = envelope_.options;
+    copy.arriving.identity = message::sent_with(envelope_.options, assembly.identity());
     copy.untouched = assembly.untouched() || observe;
     bool incomparable = copy.arriving.identity.message_id.empty() && !settings_->rules.match_content;
     copy.arriving.alone = copy.untouched || incomparable;

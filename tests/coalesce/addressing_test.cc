@@ -37,6 +37,13 @@ std::string listed(const Resolved& resolved) {
     return text;
 }
 
+// The envelope asks for nothing.
+Resolved resolve_all(const std::vector<std::string>& addresses, std::string_view header, const AddressPolicy& policy) {
+    std::vector<message::Envelope::Recipient> recipients;
+    for (const auto& address : addresses) recipients.push_back({address, {}});
+    return resolve(recipients, header, policy);
+}
+
 std::string rewritten(const std::string& address, const AddressPolicy& policy) {
     return rewrite(*message::parse_mailbox(address), policy);
 }
@@ -75,7 +82,7 @@ TEST_CASE("local is what a local domain or none says, and all where none is set"
         CHECK(is_local(address, policy()));
     }
     for (const std::string address :
-         {"a@other.example", "a@sub.corp.example", "\"a@corp.example\"@other.example", "a@[192.0.2.1]"}) {
+         {"a@\xc2\xad", "a@other.example", "a@sub.corp.example", "\"a@corp.example\"@other.example", "a@[192.0.2.1]"}) {
         CAPTURE(address);
         CHECK_FALSE(is_local(address, policy()));
         CHECK(is_local(address, {}));
@@ -84,7 +91,7 @@ TEST_CASE("local is what a local domain or none says, and all where none is set"
 
 TEST_CASE("without anything to do the envelope stays as it is, repeated addresses too") {
     const auto resolved =
-        resolve({"a@corp.example", "b@other.example", "A@corp.example"}, "Delivered-To: x@corp.example\r\n", policy());
+        resolve_all({"a@corp.example", "b@other.example", "A@corp.example"}, "Delivered-To: x@corp.example\r\n", policy());
     CHECK(listed(resolved) == "a@corp.example b@other.example A@corp.example");
     CHECK_FALSE(resolved.to_postmaster);
 }
@@ -121,18 +128,18 @@ TEST_CASE("recipients are recovered from the topmost instance of each field") {
     };
     for (const auto& [header, expected] : rows) {
         CAPTURE(header);
-        CHECK(listed(resolve({"a@corp.example"}, header, p)) == expected);
+        CHECK(listed(resolve_all({"a@corp.example"}, header, p)) == expected);
     }
-    CHECK(resolve({"a@corp.example"}, "X-Envelope-To: A@corp.example, b@corp.example\r\n", p).recovered ==
+    CHECK(resolve_all({"a@corp.example"}, "X-Envelope-To: A@corp.example, b@corp.example\r\n", p).recovered ==
           std::vector<std::string>{"b@corp.example"});
 }
 
 TEST_CASE("without fold_case another case is another recipient") {
     auto p = recovering({{"Delivered-To", ""}});
     p.fold_case = false;
-    CHECK(listed(resolve({"joe@corp.example"}, "Delivered-To: Joe@CORP.example\r\n", p)) ==
+    CHECK(listed(resolve_all({"joe@corp.example"}, "Delivered-To: Joe@CORP.example\r\n", p)) ==
           "joe@corp.example +Joe@CORP.example");
-    CHECK(listed(resolve({"joe@corp.example"}, "Delivered-To: joe@CORP.example\r\n", p)) == "joe@corp.example");
+    CHECK(listed(resolve_all({"joe@corp.example"}, "Delivered-To: joe@CORP.example\r\n", p)) == "joe@corp.example");
 }
 
 TEST_CASE("the fallback is left out once somebody was recovered") {
@@ -153,9 +160,10 @@ TEST_CASE("the fallback is left out once somebody was recovered") {
     };
     for (const auto& [header, expected] : rows) {
         CAPTURE(header);
-        CHECK(listed(resolve({"Fallback@corp.example"}, header, p)) == expected);
+        CHECK(listed(resolve_all({"Fallback@corp.example"}, header, p)) == expected);
     }
-    const auto resolved = resolve({"fallback@corp.example", "joe@corp.example"}, "Delivered-To: JOE@corp.example\r\n", p);
+    const auto resolved =
+        resolve_all({"fallback@corp.example", "joe@corp.example"}, "Delivered-To: JOE@corp.example\r\n", p);
     CHECK(listed(resolved) == "joe@corp.example");  // recovered, though the envelope had it
     CHECK(resolved.left_out == std::vector<std::string>{"fallback@corp.example"});
     CHECK(resolved.recovered.empty());
@@ -166,38 +174,53 @@ TEST_CASE("foreign recipients are marked under ignore alone") {
     const std::vector<std::string> envelope{"a@corp.example", "b@other.example", "postmaster"};
     for (auto foreign : {Foreign::accept, Foreign::reject}) {
         p.foreign = foreign;
-        CHECK(listed(resolve(envelope, "", p)) == "a@corp.example b@other.example postmaster");
+        CHECK(listed(resolve_all(envelope, "", p)) == "a@corp.example b@other.example postmaster");
     }
     p.foreign = Foreign::ignore;
-    CHECK(listed(resolve(envelope, "", p)) == "a@corp.example -b@other.example postmaster");
+    CHECK(listed(resolve_all(envelope, "", p)) == "a@corp.example -b@other.example postmaster");
 }
 
 TEST_CASE("mail that is left with nobody local goes to postmaster") {
     auto p = policy();
     p.foreign = Foreign::ignore;
-    const auto resolved = resolve({"a@other.example", "b@other.example"}, "", p);
+    const auto resolved = resolve_all({"a@other.example", "b@other.example"}, "", p);
     CHECK(listed(resolved) == "-a@other.example -b@other.example postmaster@corp.example");
     CHECK(resolved.to_postmaster);
     p.recover_from = {{"Delivered-To", ""}};
-    const auto recovered = resolve({"a@other.example"}, "Delivered-To: joe@corp.example\r\n", p);
+    const auto recovered = resolve_all({"a@other.example"}, "Delivered-To: joe@corp.example\r\n", p);
     CHECK(listed(recovered) == "-a@other.example +joe@corp.example");
     CHECK_FALSE(recovered.to_postmaster);
     p.postmaster.clear();
-    CHECK(listed(resolve({"a@other.example"}, "", p)) == "a@other.example");
+    CHECK(listed(resolve_all({"a@other.example"}, "", p)) == "a@other.example");
+}
+
+TEST_CASE("what RCPT asked for stays with its recipient, and nothing is asked for those whom the envelope did not name") {
+    const message::RecipientOptions asked{message::RecipientOptions::never, "rfc822;Joe@old.example"};
+    auto p = recovering({{"Delivered-To", ""}});
+    p.foreign = Foreign::ignore;
+    const auto resolved = resolve({{"fallback@corp.example", {}}, {"b@other.example", asked}, {"c@corp.example", asked}},
+                                  "Delivered-To: joe@corp.example\r\n", p);
+    CHECK(listed(resolved) == "-b@other.example c@corp.example +joe@corp.example");
+    CHECK(resolved.recipients[0].options == asked);
+    CHECK(resolved.recipients[1].options == asked);
+    CHECK(resolved.recipients[2].options == message::RecipientOptions{});
+    const auto to_postmaster = resolve({{"b@other.example", asked}}, "", p);
+    CHECK(listed(to_postmaster) == "-b@other.example postmaster@corp.example");
+    CHECK(to_postmaster.recipients[1].options == message::RecipientOptions{});
 }
 
 TEST_CASE("observe leaves every copy as it came") {
     auto p = recovering({{"Delivered-To", ""}});
     p.foreign = Foreign::ignore;
     p.observe = true;
-    CHECK(listed(resolve({"fallback@corp.example", "b@other.example"}, "Delivered-To: joe@corp.example\r\n", p)) ==
+    CHECK(listed(resolve_all({"fallback@corp.example", "b@other.example"}, "Delivered-To: joe@corp.example\r\n", p)) ==
           "fallback@corp.example b@other.example");
 }
 
 TEST_CASE("a header that names thousands adds as many as a transaction may have") {
     std::string header = "X-Envelope-To: ";
     for (int i = 0; i < 50'000; ++i) header += "u" + std::to_string(i) + "@corp.example, ";
-    CHECK(resolve({"a@corp.example"}, header + "\r\n", recovering({{"X-Envelope-To", ""}})).recipients.size() == 1001);
+    CHECK(resolve_all({"a@corp.example"}, header + "\r\n", recovering({{"X-Envelope-To", ""}})).recipients.size() == 1001);
 }
 
 TEST_SUITE_END();

@@ -33,6 +33,15 @@ Now at(base::Duration since_start) {
     return {base::Time(since_start), base::Time(since_start)};
 }
 
+using Notify = message::RecipientOptions;
+
+/// Asks the same for each of its recipients.
+Arriving asking(std::vector<std::string> recipients, message::RecipientOptions options) {
+    Arriving copy = copy_for(std::move(recipients));
+    for (Arriving::Recipient& recipient : copy.recipients) recipient.options = options;
+    return copy;
+}
+
 /// A group that lives through copies and attempts as the ledger would have it.
 struct Life {
     Group group;
@@ -404,6 +413,92 @@ TEST_CASE("without content in match a recipient whom foreign leaves out parts no
     life.outcome(1, What::delivered, seconds(1));
     life.arrive(copy_for({"b@x"}), seconds(2));
     CHECK_MESSAGE(kinship(life.group, other, policy) == Kinship::other_content, "somebody has the other content");
+}
+
+TEST_CASE("what RCPT asked for is each recipient's own, in one group") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(asking({"a@x"}, {Notify::never, ""}), seconds(0));
+    life.arrive(asking({"b@x"}, {Notify::success, "rfc822;b@x"}), seconds(1));
+    life.arrive(copy_for({"c@x"}), seconds(2));
+    CHECK(life.group.members[0].options == Notify{Notify::never, ""});
+    CHECK(life.group.members[1].options == Notify{Notify::success, "rfc822;b@x"});
+    CHECK(life.group.members[2].options == Notify{});
+}
+
+TEST_CASE(
+    "who waits and is named again gets the notices that either copy asked for, and is stored only where that differs") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    CHECK(life.arrive(copy_for({"A@x"}), seconds(1)).changed.empty());
+    CHECK(life.arrive(asking({"A@x"}, {Notify::never, "rfc822;A@x"}), seconds(2)).changed == std::vector<std::size_t>{0});
+    CHECK(life.group.members[0].options == Notify{Notify::failure, "rfc822;A@x"});
+    CHECK(life.arrive(asking({"a@x"}, {Notify::never, "rfc822;other@x"}), seconds(3)).changed.empty());
+    life.arrive(asking({"a@x"}, {Notify::delay, ""}), seconds(4));
+    CHECK(life.group.members[0].options == Notify{Notify::failure | Notify::delay, "rfc822;A@x"});
+}
+
+TEST_CASE("one transaction may name a recipient twice and ask for different notices") {
+    Life life(copy_for({"a@x"}));
+    Arriving copy = asking({"a@x", "A@x"}, {Notify::never, ""});
+    copy.recipients[1].options.notify = Notify::success;
+    CHECK(life.arrive(copy, seconds(0)).verdicts == std::vector{Verdict::added, Verdict::repeated});
+    CHECK(life.group.members[0].options.notify == Notify::success);
+    life.outcome(1, What::delivered, seconds(30));
+    CHECK(life.arrive(asking({"a@x", "a@x"}, {Notify::delay, ""}), seconds(31)).changed.empty());
+    CHECK_MESSAGE(life.group.members[0].options.notify == Notify::success, "he has it: nothing more is asked for him");
+}
+
+TEST_CASE("who is tried again by a further copy is asked for what that copy says alone") {
+    Life life(copy_for({"a@x", "b@x"}));
+    life.arrive(asking({"a@x", "b@x"}, {Notify::success, "rfc822;old@x"}), seconds(0));
+    life.outcome(1, What::refused, seconds(30));
+    life.outcome(2, What::delivered, seconds(30));
+    life.arrive(asking({"a@x"}, {Notify::never, ""}), seconds(60));
+    CHECK(life.group.members[0].options == Notify{Notify::never, ""});
+    life.arrive(copy_for({"b@x"}), days(8));
+    CHECK(life.group.members[1].options == Notify{});
+}
+
+TEST_CASE("a field asks for nothing: the envelope's word counts, before it and behind it") {
+    const Notify asked{Notify::never, "rfc822;a@x"};
+    Arriving recovered = copy_for({"a@x"});
+    recovered.recipients[0].recovered = true;
+    for (bool field_first : {true, false}) {
+        Life life(recovered);
+        life.arrive(field_first ? recovered : asking({"a@x"}, asked), seconds(0));
+        life.arrive(field_first ? asking({"a@x"}, asked) : recovered, seconds(1));
+        CHECK(life.group.members[0].options == asked);
+        CHECK_FALSE(life.group.members[0].recovered);
+    }
+}
+
+TEST_CASE("copies that differ in SMTPUTF8, RET or ENVID go apart, and nobody's notices are mixed up") {
+    Arriving with = copy_for({"a@x"});
+    with.options.envid = "QQ314159";
+    with.identity = message::sent_with(with.options, with.identity);
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    CHECK(kinship(life.group, with, life.policy) == Kinship::other_content);
+    life.policy.match_content = false;
+    CHECK(kinship(life.group, with, life.policy) == Kinship::same);
+}
+
+TEST_CASE("one recipient in every way a domain may be spelt, with a local-part beyond ASCII too") {
+    const std::string u_label =
+                          "b\xc3\xbc"
+                          "cher.example",
+                      upper =
+                          "B\xc3\x9c"
+                          "CHER.Example.",
+                      a_label = "XN--bcher-kva.example";
+    const std::string local = "jos\xc3\xa9";
+    Life life(copy_for({}));
+    CHECK(life.arrive(copy_for({local + "@" + u_label, local + "@" + upper, local + "@" + a_label}), seconds(0)).verdicts ==
+          std::vector{Verdict::added, Verdict::repeated, Verdict::repeated});
+    CHECK_MESSAGE(life.group.members[0].address == local + "@" + u_label, "as the first copy spelt it");
+    CHECK(life.arrive(copy_for({"Jos\xc3\xa9@" + a_label}), seconds(1)).verdicts == std::vector{Verdict::merged});
+    CHECK_MESSAGE(life.arrive(copy_for({"JOS\xc3\x89@" + a_label}), seconds(2)).verdicts == std::vector{Verdict::added},
+                  "case is folded in ASCII alone");
 }
 
 TEST_SUITE_END();

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/escape.h"
+
 using namespace onecopy::message;
 
 namespace {
@@ -31,6 +33,10 @@ const std::string plain =
     "Subject: Hello\r\n"
     "Date: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
     "Message-ID: <1@x.example>\r\n";
+
+std::string hex(const Digest& digest) {
+    return onecopy::base::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
 
 double seconds(auto work) {
     const auto start = std::chrono::steady_clock::now();
@@ -278,12 +284,41 @@ TEST_CASE("a body in any two or three pieces is the same body") {
 
 TEST_CASE("the digest is SHA-256 over counted names and values, an empty name, and the body: it stands in ledgers") {
     const auto digest = identity("Subject:  x \r\nReceived: y\r\n", "a\r\n\r\n").content;
-    std::string hex;
-    for (auto byte : digest) {
-        hex += "0123456789abcdef"[byte >> 4];
-        hex += "0123456789abcdef"[byte & 15];
+    CHECK(hex(digest) == "3cba84726e48ac4efb595699077a836632057fb66591299133f6689feba48e8a");
+}
+
+TEST_CASE("SMTPUTF8, RET and ENVID count with the content, each by itself and as they came") {
+    using Return = MailOptions::Return;
+    const std::vector<MailOptions> ways{
+        {},
+        {true, Return::unset, ""},
+        {false, Return::full, ""},
+        {false, Return::headers, ""},
+        {false, Return::unset, "QQ314159"},
+        {false, Return::unset, "qq314159"},
+        {true, Return::full, ""},
+        {true, Return::full, "QQ314159"},
+        {false, Return::unset, std::string(1, static_cast<char>(Return::full))},
+    };
+    const auto plainly = identity(plain);
+    for (std::size_t one = 0; one < ways.size(); ++one) {
+        for (std::size_t other = 0; other < ways.size(); ++other) {
+            CAPTURE(one);
+            CAPTURE(other);
+            const bool equal = sent_with(ways[one], plainly).content == sent_with(ways[other], plainly).content;
+            CHECK(equal == (one == other));
+        }
+        CHECK(sent_with(ways[one], plainly).message_id == "<1@x.example>");
+        CHECK(sent_with(ways[one], plainly).has_date);
+        CHECK_FALSE(sent_with(ways[one], plainly).content == sent_with(ways[one], identity("Subject: other\r\n")).content);
     }
-    CHECK(hex == "3cba84726e48ac4efb595699077a836632057fb66591299133f6689feba48e8a");
+}
+
+TEST_CASE("a message that asks for none of them is the one it always was, and what they make of it stands in ledgers") {
+    const auto plainly = identity("Subject:  x \r\nReceived: y\r\n", "a\r\n\r\n");
+    CHECK(sent_with({}, plainly).content == plainly.content);
+    const auto asked = sent_with({true, MailOptions::Return::headers, "QQ+2B"}, plainly).content;
+    CHECK(hex(asked) == "e2b43881ed9523ee73e0b9ca892908ecc612a1bbbc0f40002c93c1e0fadfc459");
 }
 
 TEST_CASE("a message has a date when its Date says anything") {

@@ -134,6 +134,53 @@ TEST_CASE("addresses that are one recipient have one normal form") {
     }
 }
 
+TEST_CASE("a domain is the same in A-labels and in U-labels, however a client writes these") {
+    const std::string local_parts[] = {"u", "jos\xc3\xa9", "\"a \xe6\x97\xa5\"", "\xe7\x94\xa8\xe6\x88\xb7"};
+    struct Row {
+        std::string written, a_label;
+    };
+    const std::vector<Row> rows{
+        {"b\xc3\xbc"
+         "cher.example",
+         "xn--bcher-kva.example"},
+        {"B\xc3\x9c"
+         "CHER.EXAMPLE.",
+         "xn--bcher-kva.example"},
+        {"bu\xcc\x88"
+         "cher.example",
+         "xn--bcher-kva.example"},  // u and a combining diaeresis
+        {"b\xc3\xbc"
+         "cher\xe3\x80\x82"
+         "example",
+         "xn--bcher-kva.example"},  // an ideographic full stop
+        {"Xn--BCHER-KVA.example", "xn--bcher-kva.example"},
+        {"xn--bcher-kva.b\xc3\xbc"
+         "cher",
+         "xn--bcher-kva.xn--bcher-kva"},
+        {"stra\xc3\x9f"
+         "e.example",
+         "xn--strae-oqa.example"},  // IDNA 2008: not strasse
+        {"\xe4\xbe\x8b\xe5\xad\x90.example", "xn--fsqu00a.example"},
+    };
+    for (const auto& row : rows) {
+        for (const auto& local_part : local_parts) {
+            CAPTURE(row.written);
+            CHECK(normal_form(local_part + '@' + row.written, true) == local_part + '@' + row.a_label);
+        }
+    }
+    CHECK(normal_form("u@strasse.example", true) != normal_form("u@stra\xc3\x9f"
+                                                                "e.example",
+                                                                true));
+    CHECK(normal_form("jose\xcc\x81@x", true) != normal_form("jos\xc3\xa9@x", true));  // local-parts are bytes
+}
+
+TEST_CASE("a domain that IDNA makes nothing of is not taken for no domain") {
+    for (const std::string domain : {"\xc2\xad", "\xe2\x80\x8b", "\xef\xb8\x8f", "\xc2\xad.\xc2\xad"}) {
+        CAPTURE(domain);
+        CHECK(normal_form("postmaster@" + domain, true) != "postmaster");
+    }
+}
+
 TEST_CASE("case and tags of a local-part part recipients, unless case is folded") {
     CHECK(normal_form("User@x", false) != normal_form("user@x", false));
     CHECK(normal_form("User@x", true) == normal_form("user@x", true));
