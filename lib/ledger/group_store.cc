@@ -10,13 +10,22 @@
 namespace onecopy::ledger {
 namespace {
 
-enum Flag : std::int64_t { alone = 1, untouched = 2, eight_bit = 4, has_date = 8, fixed = 16, has_content = 32, tried = 64 };
+enum Flag : std::int64_t {
+    alone = 1,
+    untouched = 2,
+    eight_bit = 4,
+    has_date = 8,
+    fixed = 16,
+    has_content = 32,
+    tried = 64,
+    smtputf8 = 128
+};
 
 std::int64_t flags_of(const StoredGroup& group) {
     auto bit = [](bool set, Flag flag) { return set ? static_cast<std::int64_t>(flag) : 0; };
     return bit(group.alone, alone) | bit(group.untouched, untouched) | bit(group.eight_bit, eight_bit) |
            bit(group.identity.has_date, has_date) | bit(group.fixed, fixed) | bit(group.has_content, has_content) |
-           bit(group.tried, tried);
+           bit(group.tried, tried) | bit(group.options.smtputf8, smtputf8);
 }
 
 void set_flags(StoredGroup& group, std::int64_t flags) {
@@ -27,6 +36,7 @@ void set_flags(StoredGroup& group, std::int64_t flags) {
     group.fixed = flags & fixed;
     group.has_content = flags & has_content;
     group.tried = flags & tried;
+    group.options.smtputf8 = flags & smtputf8;
 }
 
 }  // namespace
@@ -53,10 +63,10 @@ std::int64_t message_id_key(const std::string& message_id) {
 
 GroupStore::GroupStore(Database& database)
     : group_(database,
-             "SELECT message_id, content, sender, flags, exposure, size, first, copies, attempts, touched, due FROM groups "
-             "WHERE id = ?"),
+             "SELECT message_id, content, sender, flags, exposure, size, first, copies, attempts, touched, due, ret, envid "
+             "FROM groups WHERE id = ?"),
       members_(database,
-               "SELECT n, address, state, copy, recovered, since, due, attempts, ended, reply FROM members "
+               "SELECT n, address, state, copy, recovered, since, due, attempts, ended, reply, notify, orcpt FROM members "
                "WHERE group_id = ? ORDER BY n"),
       by_id_(database, "SELECT id FROM groups WHERE id_key = ? ORDER BY id"),
       by_content_(database, "SELECT id FROM groups WHERE content_key = ? ORDER BY id") {}
@@ -81,6 +91,8 @@ std::optional<StoredGroup> GroupStore::load(std::int64_t id) {
         group->attempts = row.integer(8);
         group->touched = base::time_of(row.integer(9));
         if (!row.is_null(10)) group->due = base::time_of(row.integer(10));
+        group->options.ret = static_cast<message::MailOptions::Return>(row.integer(11));
+        group->options.envid = row.text(12);
     }
     load_members(*group);
     return group;
@@ -100,6 +112,7 @@ void GroupStore::load_members(StoredGroup& group) {
         member.attempts = static_cast<unsigned>(row.integer(7));
         member.ended = base::time_of(row.integer(8));
         member.reply = row.text(9);
+        member.options = {static_cast<unsigned>(row.integer(10)), row.text(11)};
     }
 }
 
@@ -112,11 +125,11 @@ std::vector<std::int64_t> GroupStore::with_content(const message::Digest& conten
 }
 
 GroupWriter::GroupWriter(Database& database)
-    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       update_(database,
               "UPDATE groups SET flags = ?2, exposure = ?3, size = ?4, copies = ?5, attempts = ?6, touched = ?7, due = ?8, "
               "idle = ?9 WHERE id = ?1"),
-      member_(database, "INSERT OR REPLACE INTO members VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      member_(database, "INSERT OR REPLACE INTO members VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       remove_group_(database, "DELETE FROM groups WHERE id = ?"),
       remove_members_(database, "DELETE FROM members WHERE group_id = ?"),
       remove_copies_(database, "DELETE FROM copies WHERE group_id = ?"),
@@ -138,7 +151,8 @@ void GroupWriter::insert(const StoredGroup& group) {
     insert_.run(group.id, id_key, digest_key(group.identity.content), group.identity.message_id,
                 bytes_of(group.identity.content), group.sender, flags_of(group), std::int64_t{group.exposure},
                 static_cast<std::int64_t>(group.size), base::to_integer(group.first), group.copies, group.attempts,
-                base::to_integer(group.touched), awaited(coalesce::due(group)), awaited(coalesce::idle_since(group)));
+                base::to_integer(group.touched), awaited(coalesce::due(group)), awaited(coalesce::idle_since(group)),
+                static_cast<std::int64_t>(group.options.ret), group.options.envid);
 }
 
 void GroupWriter::update(const StoredGroup& group) {
@@ -150,7 +164,8 @@ void GroupWriter::update(const StoredGroup& group) {
 void GroupWriter::save_member(std::int64_t group, const coalesce::Member& member) {
     member_.run(group, member.id, member.address, static_cast<std::int64_t>(member.state), member.copy,
                 std::int64_t{member.recovered}, base::to_integer(member.since), base::to_integer(member.due),
-                std::int64_t{member.attempts}, base::to_integer(member.ended), member.reply);
+                std::int64_t{member.attempts}, base::to_integer(member.ended), member.reply,
+                std::int64_t{member.options.notify}, member.options.orcpt);
 }
 
 void GroupWriter::remove(std::int64_t group) {

@@ -45,9 +45,12 @@ struct Release {
     std::function<void(unsigned)> answer;
     unsigned released = 0;
 };
+struct Remember {
+    bool smtputf8;
+};
 struct Stop {};
 
-using Request = std::variant<Append, Abandon, Offer, Want, Settle, Release, Spool::Settings, Stop>;
+using Request = std::variant<Append, Abandon, Offer, Want, Settle, Release, Remember, Spool::Settings, Stop>;
 
 Spool::Moment read_clocks() {
     return {base::boot_clock(), base::wall_clock()};
@@ -62,6 +65,7 @@ struct LedgerThread::State {
           spool_(posix_files(), options.directory, options.vfs, {options.hostname, options.min_free, options.policy},
                  read_clocks()),
           room_(spool_.room()),
+          smtputf8_(spool_.ledger().smtputf8()),
           thread_([this] { run(); }) {}
 
     ~State() {
@@ -71,6 +75,10 @@ struct LedgerThread::State {
 
     void push(Request request) { queue_.push(std::move(request)); }
     std::uint64_t room() const { return room_; }
+    bool smtputf8() const { return smtputf8_; }
+    void remember_smtputf8(bool offered) {
+        if (smtputf8_.exchange(offered) != offered) push(Remember{offered});
+    }
     base::Duration busy_for() const {
         std::int64_t since = busy_since_;
         return since == 0 ? base::Duration(0) : base::boot_clock() - base::Duration(since);
@@ -88,6 +96,10 @@ private:
     void take_one(Want request) { wanted_ += request.count; }
     void take_one(Settle request) { settles_.push_back(std::move(request)); }
     void take_one(Release request) { releases_.push_back(std::move(request)); }
+    void take_one(Remember request) {
+        spool_.ledger().remember_smtputf8(request.smtputf8);
+        to_store_ = true;
+    }
     void take_one(Spool::Settings settings) { spool_.configure(std::move(settings)); }
     void take_one(Stop) { stopping_ = true; }
     bool urgent() const { return stopping_ || !offers_.empty() || !releases_.empty(); }
@@ -113,6 +125,7 @@ private:
     base::Queue<Request> queue_;
     Spool spool_;
     std::atomic<std::uint64_t> room_;
+    std::atomic<bool> smtputf8_;
     std::atomic<std::int64_t> busy_since_ = 0;
 
     std::vector<Offer> offers_;
@@ -122,6 +135,7 @@ private:
     unsigned wanted_ = 0;
     bool stuck_ = false;       // a settlement could not be stored: nothing is forwarded until it is
     bool unreadable_ = false;  // told once
+    bool to_store_ = false;    // something was to be remembered: it rides on a commit, or has one of its own
     bool stopping_ = false;
     bool low_ = false;
     base::Time next_due_{};
@@ -190,12 +204,13 @@ void LedgerThread::State::take_one(Append request) {
 }
 
 void LedgerThread::State::commit() {
-    if (offers_.empty() && settles_.empty() && releases_.empty()) return;
+    if (offers_.empty() && settles_.empty() && releases_.empty() && !to_store_) return;
     flush_answers();  // of pieces that were written: their clients need not wait for the sync
     std::vector<Spool::Operation> operations;
     add_offers(operations);
     add_settles(operations);
     add_releases(operations);
+    if (std::exchange(to_store_, false) && operations.empty()) operations.push_back({[](const Context&) {}});
     spool_.transact(operations, moment_);
     std::size_t offered = answer_offers(operations);
     answer_settles(std::span(operations).subspan(offered));
@@ -394,6 +409,14 @@ void LedgerThread::release(std::int64_t group, std::function<void(unsigned)> ans
 
 void LedgerThread::configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname) {
     state_->push(Spool::Settings{std::move(hostname), min_free, std::move(policy)});
+}
+
+void LedgerThread::remember_smtputf8(bool offered) {
+    state_->remember_smtputf8(offered);
+}
+
+bool LedgerThread::smtputf8() const {
+    return state_->smtputf8();
 }
 
 std::uint64_t LedgerThread::room() const {

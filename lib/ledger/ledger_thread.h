@@ -54,6 +54,11 @@ public:
     void settle(Settlement settlement);
     /// Makes a group (0: all) due now; answers how many were.
     void release(std::int64_t group, std::function<void(unsigned)> answer);
+    /// What the EHLO reply of the servers that we forward to said of SMTPUTF8 just now. Costs a commit, or rides on one,
+    /// where it differs from what was remembered.
+    void remember_smtputf8(bool offered);
+    /// What it said last, before this start too; false: nobody knows.
+    bool smtputf8() const;
     void configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname);
 
     /// How many bytes mail may still take, beyond min_free: so that MAIL may be answered 452 at once.

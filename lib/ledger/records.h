@@ -60,9 +60,14 @@ struct Due {
         std::int64_t member = 0;
         std::string address;
         bool alone = false;
+        /// What RCPT is to ask for him (RFC 3461 5.2.1), as he was named.
+        message::RecipientOptions options{};
+        /// He can be named to a server that has SMTPUTF8 alone (RFC 6531 3.2): for his address, or for the mail as a whole.
+        bool needs_smtputf8 = false;
     };
     std::int64_t group = 0;
     std::string sender;
+    message::MailOptions options{};
     std::string message_id;
     std::vector<Recipient> recipients;
     std::vector<std::string> everyone;  // every address of the group, whatever its state: whom the header must not show

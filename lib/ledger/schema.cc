@@ -1,5 +1,6 @@
 #include "ledger/schema.h"
 
+#include <iterator>
 #include <string>
 
 #include "ledger/spool_error.h"
@@ -26,7 +27,9 @@ CREATE TABLE groups(
     attempts INTEGER NOT NULL,
     touched INTEGER NOT NULL,
     due INTEGER,
-    idle INTEGER);
+    idle INTEGER,
+    ret INTEGER NOT NULL DEFAULT 0,
+    envid BLOB NOT NULL DEFAULT x'');
 CREATE INDEX groups_by_id ON groups(id_key) WHERE id_key IS NOT NULL;
 CREATE INDEX groups_by_content ON groups(content_key);
 CREATE INDEX groups_by_due ON groups(due) WHERE due IS NOT NULL;
@@ -35,6 +38,7 @@ CREATE TABLE members(
     group_id INTEGER NOT NULL, n INTEGER NOT NULL,
     address BLOB NOT NULL, state INTEGER NOT NULL, copy INTEGER NOT NULL, recovered INTEGER NOT NULL,
     since INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL, ended INTEGER NOT NULL, reply BLOB NOT NULL,
+    notify INTEGER NOT NULL DEFAULT 0, orcpt BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY(group_id, n)) WITHOUT ROWID;
 CREATE INDEX members_failed ON members(group_id) WHERE state = 2;
 CREATE TABLE content(group_id INTEGER PRIMARY KEY, header BLOB NOT NULL, body BLOB NOT NULL, body_size INTEGER NOT NULL);
@@ -57,24 +61,58 @@ CREATE TABLE ledger(
     time INTEGER NOT NULL, left_out INTEGER NOT NULL, wall INTEGER NOT NULL, next_group INTEGER NOT NULL,
     clean INTEGER NOT NULL,
     copies INTEGER NOT NULL, messages INTEGER NOT NULL, delivered INTEGER NOT NULL, suppressed INTEGER NOT NULL,
-    failed INTEGER NOT NULL, possible_duplicates INTEGER NOT NULL);
-INSERT INTO ledger VALUES(1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0);
+    failed INTEGER NOT NULL, possible_duplicates INTEGER NOT NULL,
+    smtputf8 INTEGER NOT NULL DEFAULT 0);
+INSERT INTO ledger VALUES(1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0);
 )";
+
+/// What makes a spool of version `from` one of the next. Columns come last and have the defaults that stand above, so that
+/// it is the same whether it was made or has grown.
+struct Migration {
+    std::int64_t from;
+    const char* sql;
+};
+constexpr Migration migrations[] = {
+    {1, R"(
+ALTER TABLE groups ADD COLUMN ret INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE groups ADD COLUMN envid BLOB NOT NULL DEFAULT x'';
+ALTER TABLE members ADD COLUMN notify INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE members ADD COLUMN orcpt BLOB NOT NULL DEFAULT x'';
+ALTER TABLE ledger ADD COLUMN smtputf8 INTEGER NOT NULL DEFAULT 0;
+)"},
+};
+static_assert(std::size(migrations) == spool_version - 1);
+
+void set_version(Database& database) {
+    database.exec(("PRAGMA user_version=" + std::to_string(spool_version)).c_str());
+}
 
 void create(Database& database) {
     database.exec("BEGIN IMMEDIATE");
     database.exec(tables);
     database.exec(("PRAGMA application_id=" + std::to_string(application_id)).c_str());
-    database.exec(("PRAGMA user_version=" + std::to_string(spool_version)).c_str());
+    set_version(database);
     database.exec("COMMIT");
 }
 
-void check_version(Database& database) {
+/// One transaction: a start that dies in it, or finds no room, has changed nothing.
+void migrate(Database& database) {
+    std::int64_t version = database.integer("PRAGMA user_version");
+    if (version == spool_version) return;
+    database.exec("BEGIN IMMEDIATE");
+    for (const Migration& step : migrations) {
+        if (step.from >= version) database.exec(step.sql);
+    }
+    set_version(database);
+    database.exec("COMMIT");
+}
+
+void check_version(Database& database, std::int64_t oldest) {
     if (database.integer("PRAGMA application_id") != application_id) {
         throw SpoolError("ledger.db is not a spool of onecopy's; move it away, or set spool.directory to another place");
     }
     std::int64_t version = database.integer("PRAGMA user_version");
-    if (version == spool_version) return;
+    if (version >= oldest && version <= spool_version) return;
     throw SpoolError("the spool is of version " + std::to_string(version) + ", this onecopyd knows version " +
                      std::to_string(spool_version) + "; install the onecopyd that wrote it, or a newer one");
 }
@@ -83,7 +121,7 @@ void check_version(Database& database) {
 
 void open_spool(Database& database) {
     bool fresh = database.integer("SELECT count(*) FROM sqlite_master") == 0 && database.integer("PRAGMA user_version") == 0;
-    if (!fresh) check_version(database);
+    if (!fresh) check_version(database, migrations[0].from);
     database.exec("PRAGMA auto_vacuum=INCREMENTAL");  // takes effect before the first table alone
     std::string mode = database.text("PRAGMA journal_mode=WAL");
     database.exec("PRAGMA synchronous=FULL");
@@ -93,11 +131,15 @@ void open_spool(Database& database) {
     database.exec(
         "PRAGMA secure_delete=FAST; PRAGMA mmap_size=0; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
         "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864");
-    if (fresh) create(database);
+    if (fresh) {
+        create(database);
+    } else {
+        migrate(database);
+    }
 }
 
 void open_spool_for_reading(Database& database) {
-    check_version(database);
+    check_version(database, spool_version);
     database.exec("PRAGMA query_only=1; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY");
 }
 

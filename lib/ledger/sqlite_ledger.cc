@@ -9,6 +9,7 @@
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
 #include "ledger/spool_error.h"
+#include "message/characters.h"
 
 namespace onecopy::ledger {
 namespace {
@@ -16,6 +17,12 @@ namespace {
 Extent extent_at(const Rows& row, int column) {
     return {static_cast<std::uint64_t>(row.integer(column)), static_cast<std::uint64_t>(row.integer(column + 1)),
             static_cast<std::uint32_t>(row.integer(column + 2)), static_cast<std::uint32_t>(row.integer(column + 3))};
+}
+
+/// Has characters beyond ASCII; a field may name such a recipient, or another copy of a message that `match` finds by its
+/// id alone, where MAIL did not say SMTPUTF8.
+bool is_international(std::string_view address) {
+    return std::ranges::any_of(address, message::is_eight_bit);
 }
 
 }  // namespace
@@ -36,7 +43,7 @@ struct SqliteLedger::Statements {
     Statement head{
         db,
         "UPDATE ledger SET time = ?, left_out = ?, wall = ?, next_group = ?, clean = ?, copies = ?, messages = ?, "
-        "delivered = ?, suppressed = ?, failed = ?, possible_duplicates = ?"};
+        "delivered = ?, suppressed = ?, failed = ?, possible_duplicates = ?, smtputf8 = ?"};
     Statement put_content{db, "INSERT OR REPLACE INTO content VALUES(?, ?, ?, ?)"};
     Statement put_header{db, "UPDATE content SET header = ?2 WHERE group_id = ?1"};
     Statement get_content{db, "SELECT header, body, body_size FROM content WHERE group_id = ?"};
@@ -89,6 +96,8 @@ SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs,
     load_head(boot, wall);
 } catch (const SqliteError& error) {
     throw SpoolError(directory + "/ledger.db: " + error.what());
+} catch (const CommitUnknown& unknown) {
+    throw SpoolError(directory + "/ledger.db: " + unknown.why);
 }
 
 SqliteLedger::~SqliteLedger() = default;
@@ -100,7 +109,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     {
         Statement select(database_,
                          "SELECT time, left_out, wall, next_group, clean, copies, messages, delivered, suppressed, failed, "
-                         "possible_duplicates FROM ledger");
+                         "possible_duplicates, smtputf8 FROM ledger");
         Rows row = select.query();
         if (!row.next()) throw SpoolError("the ledger's first row is missing");
         base::WallTime stored_wall = base::wall_time_of(row.integer(2));
@@ -112,6 +121,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
         clean = row.integer(4) != 0;
         auto count = [&row](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
         head_.totals = {count(5), count(6), count(7), count(8), count(9), count(10)};
+        smtputf8_ = row.integer(11) != 0;
     }
     committed_ = head_;
     begin();
@@ -134,7 +144,7 @@ void SqliteLedger::store_head(base::Duration boot, base::WallTime wall) {
     statements_->head.run(base::to_integer(time.ledger), std::int64_t{time.left_out.count()}, base::to_integer(time.wall),
                           head_.next_group, std::int64_t{head_.clean}, number(totals.copies), number(totals.messages),
                           number(totals.delivered), number(totals.suppressed), number(totals.failed),
-                          number(totals.possible_duplicates));
+                          number(totals.possible_duplicates), std::int64_t{smtputf8_});
 }
 
 bool SqliteLedger::commit(base::Duration boot, base::WallTime wall) {
@@ -212,6 +222,7 @@ StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
     StoredGroup group;
     group.id = head_.next_group++;
     group.sender = copy.arriving.sender;
+    group.options = copy.arriving.options;
     group.identity = copy.arriving.identity;
     group.alone = copy.arriving.alone;
     group.untouched = copy.untouched;
@@ -391,12 +402,15 @@ Due SqliteLedger::load_due(std::int64_t id) {
     if (!group) return due;
     due.group = id;
     due.sender = group->sender;
+    due.options = group->options;
     due.message_id = group->identity.message_id;
     due.eight_bit = group->eight_bit;
     due.untouched = group->untouched;
     for (const coalesce::Member& member : group->members) {
         due.everyone.push_back(member.address);
-        if (member.state == coalesce::State::pending) due.recipients.push_back({member.id, member.address, false});
+        if (member.state != coalesce::State::pending) continue;
+        bool needs_smtputf8 = group->options.smtputf8 || is_international(member.address);
+        due.recipients.push_back({member.id, member.address, false, member.options, needs_smtputf8});
     }
     due.content = load_content(id);
     return due;

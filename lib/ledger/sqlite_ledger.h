@@ -89,6 +89,11 @@ public:
     void shrink();      // gives free pages back to the file system, some at a time
     void mark_clean();  // part of a transaction: the end is an orderly one
 
+    /// Whether the servers that we forward to had SMTPUTF8 when they were last asked; no: nobody knows. No part of a
+    /// transaction, nor undone with one: it is stored with the next commit.
+    bool smtputf8() const { return smtputf8_; }
+    void remember_smtputf8(bool offered) { smtputf8_ = offered; }
+
 private:
     struct Statements;
     /// What the one row of `ledger` holds besides the clock; undone with the transaction.
@@ -116,6 +121,7 @@ private:
     std::optional<Clock> clock_;
     Head head_;
     Head committed_;
+    bool smtputf8_ = false;
     int log_pages_ = 0;
 };
 

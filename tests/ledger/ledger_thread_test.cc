@@ -49,6 +49,15 @@ public:
         REQUIRE(until([&] { return answer.has_value(); }));
         return *answer;
     }
+    /// A piece is answered before the commit of its turn, so the second one behind that of all it was told before.
+    void settle_down() {
+        for (int turn = 0; turn < 2; ++turn) {
+            bool answered = false;
+            thread->append(~UploadId{0}, "x", [&](bool) { answered = true; });
+            REQUIRE(until([&] { return answered; }));
+        }
+        thread->abandon(~UploadId{0});
+    }
     void settle(const Due& group, What what) {
         Settlement settlement;
         settlement.group = group.group;
@@ -56,6 +65,8 @@ public:
             settlement.outcomes.push_back({recipient.member, what, "250 ok"});
         thread->settle(std::move(settlement));
     }
+
+    const std::string& path() const { return directory_.path(); }
 
     coalesce::Policy policy;
     std::vector<Due> due;
@@ -139,6 +150,38 @@ TEST_CASE("an orderly end stores what the backend said") {
     bench.due.clear();
     bench.start();
     CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::suppressed});
+}
+
+TEST_CASE("what the servers' last EHLO said of SMTPUTF8 is known at once, and at the next start") {
+    ThreadBench bench;
+    auto stored = [&bench] {
+        Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+        return database.integer("SELECT smtputf8 FROM ledger") != 0;
+    };
+    CHECK_FALSE(bench.thread->smtputf8());
+    bench.thread->remember_smtputf8(true);
+    CHECK(bench.thread->smtputf8());
+    bench.settle_down();
+    CHECK_MESSAGE(stored(), "it has a commit of its own where nothing else is committed");
+    bench.thread.reset();
+    bench.start();
+    CHECK(bench.thread->smtputf8());
+    bench.thread->remember_smtputf8(false);
+    CHECK_FALSE(bench.thread->smtputf8());
+    bench.settle_down();
+    CHECK_FALSE(stored());
+}
+
+TEST_CASE("what could not be remembered on a full disk is, with the next commit") {
+    FaultyDisk::install();
+    ThreadBench bench(FaultyDisk::vfs);
+    FaultyDisk::sqlite_writes = FaultyDisk::Fault::full;
+    bench.thread->remember_smtputf8(true);
+    CHECK(bench.offer(make_copy({"a@x"})).status == Acceptance::Status::no_room);
+    FaultyDisk::heal();
+    CHECK(bench.offer(make_copy({"a@x"})).status == Acceptance::Status::accepted);
+    Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    CHECK(database.integer("SELECT smtputf8 FROM ledger") == 1);
 }
 
 TEST_CASE("release answers how many groups it made due") {

@@ -73,6 +73,62 @@ TEST_CASE("what the backend said is stored, and content goes with the last who n
     CHECK(bench.spool().ledger().load_due(due.group).content == nullptr);
 }
 
+TEST_CASE("what MAIL and RCPT asked for is handed out as it came, after a death too, and each has his own") {
+    using Notify = message::RecipientOptions;
+    const message::MailOptions asked{true, message::MailOptions::Return::headers, "QQ+2B314159"};
+    const Notify rows[] = {{Notify::success | Notify::delay, "rfc822;A+2B@old.example"}, {Notify::never, ""}, {}};
+    Bench bench;
+    Copy copy = make_copy({"a@x", "b@x", "c@x"});
+    copy.arriving.options = asked;
+    for (std::size_t i = 0; i < std::size(rows); ++i) copy.arriving.recipients[i].options = rows[i];
+    bench.offer(copy);
+    bench.die();
+    bench.open();
+    copy.arriving.recipients[1].options = {Notify::failure, ""};
+    bench.offer(copy);
+    bench.die();
+    bench.open();
+    bench.pass(seconds(60));
+    Due due = bench.take_due().at(0);
+    CHECK(due.options == asked);
+    REQUIRE(due.recipients.size() == 3);
+    CHECK(due.recipients[0].options == rows[0]);
+    CHECK(due.recipients[1].options == Notify{Notify::failure, ""});
+    CHECK(due.recipients[2].options == Notify{});
+    for (const Due::Recipient& recipient : due.recipients) CHECK(recipient.needs_smtputf8);
+}
+
+TEST_CASE("a server needs SMTPUTF8 for mail that came with it, and for a recipient beyond ASCII, not for those beside him") {
+    Bench bench;
+    bench.offer(make_copy({"a@x", "jos\xc3\xa9@x", "b@b\xc3\xbc\x63her.example"}));
+    bench.pass(seconds(30));
+    Due due = bench.take_due().at(0);
+    CHECK_FALSE(due.options.smtputf8);
+    CHECK_FALSE(due.recipients.at(0).needs_smtputf8);
+    CHECK(due.recipients.at(1).needs_smtputf8);
+    CHECK(due.recipients.at(2).needs_smtputf8);
+}
+
+TEST_CASE("whether the servers have SMTPUTF8 is stored with the next commit, and not undone with a transaction") {
+    Bench bench;
+    CHECK_FALSE(bench.spool().ledger().smtputf8());
+    bench.spool().ledger().remember_smtputf8(true);
+    bench.die();
+    bench.open();
+    CHECK_MESSAGE(!bench.spool().ledger().smtputf8(), "nothing was committed");
+    bench.spool().ledger().remember_smtputf8(true);
+    bench.spool().ledger().begin();
+    bench.spool().ledger().roll_back();
+    bench.offer(make_copy({"a@x"}));
+    bench.die();
+    bench.open();
+    CHECK(bench.spool().ledger().smtputf8());
+    bench.spool().ledger().remember_smtputf8(false);
+    bench.close();
+    bench.open();
+    CHECK_FALSE(bench.spool().ledger().smtputf8());
+}
+
 TEST_CASE("after a death every window and delivery goes on where it stood") {
     Bench bench;
     Acceptance accepted = bench.offer(make_copy({"a@x"}));
@@ -331,7 +387,9 @@ TEST_CASE("a spool of another version, another program's file, and no database a
         const char* sql;
         const char* words;
     };
-    const Row rows[] = {{"PRAGMA user_version=2", "the spool is of version 2"},
+    const Row rows[] = {{"PRAGMA user_version=3", "the spool is of version 3, this onecopyd knows version 2; install"},
+                        {"PRAGMA user_version=0", "the spool is of version 0"},
+                        {"PRAGMA user_version=-1", "the spool is of version -1"},
                         {"PRAGMA application_id=1", "not a spool of onecopy's"},
                         {nullptr, "not a database"}};
     for (const Row& row : rows) {
