@@ -21,12 +21,22 @@ namespace {
 constexpr std::size_t most_line = 78;  // RFC 5322 2.1.1
 constexpr std::size_t most_word = 255;
 
+bool is_safe(char c) {
+    return is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+}
+
+std::string safe_if(bool safe, std::string_view text) {
+    return safe && !text.empty() && text.size() <= most_word ? std::string(text) : "[unparsable]";
+}
+
 // A stranger's word in our own field: nothing that could close a comment, start a new field or pass for another one.
 std::string safe_word(std::string_view word) {
-    const bool safe = !word.empty() && word.size() <= most_word && std::all_of(word.begin(), word.end(), [](char c) {
-        return is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
-    });
-    return safe ? std::string(word) : "[unparsable]";
+    return safe_if(std::all_of(word.begin(), word.end(), is_safe), word);
+}
+
+std::string tls_comment(std::string_view tls) {
+    const bool safe = std::all_of(tls.begin(), tls.end(), [](char c) { return is_safe(c) || c == ' '; });
+    return '(' + safe_if(safe, tls) + ')';
 }
 
 std::string client_comment(std::string_view client) {
@@ -185,6 +195,7 @@ std::string received_field(const Arrival& arrival, std::string_view hostname, st
     column = 8 + 3 + hostname.size();
     append_folding(field, column, "(onecopy)");
     append_folding(field, column, "with " + safe_word(arrival.protocol));
+    if (!arrival.tls.empty()) append_folding(field, column, tls_comment(arrival.tls));
     append_folding(field, column, "id " + std::to_string(group) + ";");
     append_folding(field, column, date(arrival.time));
     return field + "\r\n";

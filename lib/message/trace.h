@@ -14,8 +14,9 @@ namespace onecopy::message {
 struct Arrival {
     std::string helo;      // as given; made safe when written
     std::string client;    // address of the peer, `unix` for a local socket
-    std::string protocol;  // SMTP, ESMTP, LMTP, ... (RFC 3848)
+    std::string protocol;  // SMTP, ESMTPSA, LMTP, UTF8SMTPS, ... (RFC 3848; RFC 6531 4.3)
     base::WallTime time{};
+    std::string tls{};  // what the connection was protected by, `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty: by nothing
 };
 
 /// Our Received field, folded, with its CRLF. No `for` clause, ever.

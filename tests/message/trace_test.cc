@@ -72,6 +72,37 @@ TEST_CASE("a recipient is blind where none of his addresses is in To or Cc") {
     CHECK(without_private(trace + other, bob) == "Received: from x by y; date\r\n" + other);
 }
 
+TEST_CASE("our Received field tells by which protocol, and under which TLS") {
+    for (const std::string protocol :
+         {"SMTP", "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA", "LMTP", "LMTPA", "LMTPS", "LMTPSA", "UTF8SMTP", "UTF8SMTPA",
+          "UTF8SMTPS", "UTF8SMTPSA", "UTF8LMTP", "UTF8LMTPA", "UTF8LMTPS", "UTF8LMTPSA"}) {
+        const Arrival arrival{"x", "192.0.2.1", protocol, {}};
+        CHECK(received_field(arrival, "h", 1).find(" with " + protocol + " id 1;") != std::string::npos);
+    }
+    const Arrival arrival{"mail.x.example", "192.0.2.1", "ESMTPSA", onecopy::base::wall_time_of(1'700'000'000'123),
+                          "TLSv1.3 TLS_AES_256_GCM_SHA384"};
+    CHECK(received_field(arrival, "proxy.corp.example", 42) ==
+          "Received: from mail.x.example ([192.0.2.1])\r\n"
+          "\tby proxy.corp.example (onecopy) with ESMTPSA\r\n"
+          "\t(TLSv1.3 TLS_AES_256_GCM_SHA384) id 42;\r\n"
+          "\tTue, 14 Nov 2023 22:13:20 +0000\r\n");
+    CHECK(passed_through(received_field(arrival, "proxy.corp.example", 42), "proxy.corp.example"));
+}
+
+TEST_CASE("words of TLS cannot write into our field") {
+    const auto with_tls = [](const std::string& tls) {
+        return received_field({"x", "192.0.2.1", "ESMTPS", {}, tls}, "h", 1);
+    };
+    for (const std::string tls : {"x)", "(x", "x\r\nBcc: a@b", "x\ty", "x;y", "x\\", "\xc3\xa9", "CN=x"}) {
+        CAPTURE(tls);
+        CHECK(with_tls(tls) == with_tls("[unparsable]"));
+    }
+    CHECK(with_tls(std::string(256, 'x')) == with_tls("[unparsable]"));
+    CHECK(with_tls(std::string("x\0y", 3)) == with_tls("[unparsable]"));
+    CHECK(with_tls("TLSv1.2 ECDHE-RSA-AES128-SHA").find("(TLSv1.2 ECDHE-RSA-AES128-SHA)") != std::string::npos);
+    CHECK(with_tls("").find("ESMTPS id 1;") != std::string::npos);
+}
+
 TEST_CASE("a date needs no locale, and is right before 1970 and in a leap year") {
     const std::vector<std::pair<std::int64_t, std::string>> rows{
         {0, "Thu, 1 Jan 1970 00:00:00 +0000"},
@@ -114,9 +145,12 @@ TEST_CASE("a hostile HELO cannot write into our field") {
 
 TEST_CASE("lines stay below 79 columns as long as the words allow") {
     for (std::size_t length = 1; length < 70; ++length) {
-        const auto field =
-            received_field({std::string(length, 'h'), "2001:db8:1111:2222:3333:4444:5555:6666", "ESMTPSA", {}},
-                           std::string(length, 'n'), 9'223'372'036'854'775'807);
+        const auto field = received_field({std::string(length, 'h'),
+                                           "2001:db8:1111:2222:3333:4444:5555:6666",
+                                           "UTF8SMTPSA",
+                                           {},
+                                           "TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305"},
+                                          std::string(length, 'n'), 9'223'372'036'854'775'807);
         CHECK(Header(field).fields().size() == 1);
         for (std::size_t from = 0; from < field.size();) {
             const auto end = field.find("\r\n", from);
