@@ -26,6 +26,7 @@ LIBRARIES = (
     (r"openssl/ssl\.h|openssl/bio\.h", {"net"}, ""),
     (r"openssl/", {"net", "message", "relay"}, ""),
     (r"yaml-cpp/", {"config"}, ""),
+    (r"crypt\.h", {"relay"}, "pair"),
     (r"mimetic/", {"message"}, "pair"),
     (r"sqlite3\.h", {"ledger"}, ""),
     (r"CLI/", {"daemon"}, ""),

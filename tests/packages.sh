@@ -1,6 +1,6 @@
 # What onecopy is built and tested with, and how it is installed on Debian and Ubuntu. Sourced by quickstart and check.
 
-build_packages=(g++ meson ninja-build pkg-config python3 libevent-dev libssl-dev libmimetic-dev libyaml-cpp-dev libsqlite3-dev
+build_packages=(g++ meson ninja-build pkg-config python3 libevent-dev libssl-dev libcrypt-dev libmimetic-dev libyaml-cpp-dev libsqlite3-dev
     libsystemd-dev libidn2-dev nlohmann-json3-dev libcli11-dev zlib1g-dev doctest-dev)
 test_packages=(clang-format mandoc fetchmail dovecot-pop3d postfix strace faketime sqlite3 systemd)
 
