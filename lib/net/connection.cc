@@ -14,12 +14,17 @@
 #include <optional>
 #include <stdexcept>
 
+#include "net/tls_stream.h"
+
 namespace onecopy::net {
 namespace {
 
 constexpr base::Duration longest_farewell{5000};
 constexpr std::size_t read_at_once = 64 << 10;
 constexpr std::size_t most_offered = 1 << 20;
+
+/// What the bytes on the socket are. Only in `plain` and `secure` are there bytes for the owner, and of him.
+enum class Layer { plain, starting, handshake, secure };
 
 }  // namespace
 
@@ -32,11 +37,18 @@ struct Connection::State : std::enable_shared_from_this<State> {
             if (descriptor >= 0) ::close(descriptor);
             throw std::runtime_error("libevent: no bufferevent");
         }
+        listen_to_event();
+    }
+
+    ~State() {
+        if (socket_free) event_free(socket_free);
+        bufferevent_free(event);
+    }
+
+    void listen_to_event() {
         bufferevent_setcb(event, on_read, on_written, on_event, this);
         bufferevent_set_max_single_read(event, read_at_once);
     }
-
-    ~State() { bufferevent_free(event); }
 
     void no_delay() {
         int on = 1;
@@ -66,7 +78,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
             bufferevent_disable(event, EV_READ);
         }
         std::size_t wanted = 0;
-        while (handler && !paused && !ending && !farewell) {
+        while (handler && !paused && !ending && !farewell && layer != Layer::starting) {
             std::size_t length = evbuffer_get_length(input());
             if (length == 0) break;
             std::size_t shown = std::min({length, most_offered, std::max(wanted, evbuffer_get_contiguous_space(input()))});
@@ -78,12 +90,15 @@ struct Connection::State : std::enable_shared_from_this<State> {
             wanted = taken > 0 ? 0 : shown * 2;
             if (taken == 0 && shown == std::min(length, most_offered)) break;
         }
-        if (peer_ended && handler && !paused && !ending) end_after_writing(Reason::peer_closed);
+        if (peer_ended && handler && !paused && !ending)
+            end_after_writing(truncated ? Reason::truncated : Reason::peer_closed);
     }
 
     void written() {
         if (farewell) {
-            say_farewell();
+            if (unwritten() == 0) say_farewell();
+        } else if (layer == Layer::starting) {
+            loop.defer([self = shared_from_this()] { self->begin_handshake(); });
         } else if (above && handler && unwritten() < low_output) {
             above = false;
             handler->writable();
@@ -91,28 +106,101 @@ struct Connection::State : std::enable_shared_from_this<State> {
     }
 
     void happened(short what) {
+        int code = EVUTIL_SOCKET_ERROR();
+        if (ending) return;
         if (what & BEV_EVENT_CONNECTED) {
-            no_delay();
-            bufferevent_enable(event, EV_READ);
-            connecting = false;
-            if (handler) handler->connected();
+            layer == Layer::handshake ? handshake_done() : connect_done();
+        } else if (layer == Layer::handshake) {
+            handshake_failed(what, code);
         } else if (what & BEV_EVENT_EOF) {
-            peer_ended = true;
-            if (farewell) {
-                end(farewell_reason);
-            } else {
-                offer();
-            }
+            peer_has_ended();
         } else if (what & BEV_EVENT_ERROR) {
-            int code = EVUTIL_SOCKET_ERROR();
-            error = evutil_socket_error_to_string(code);
-            end(farewell ? farewell_reason : connecting ? Reason::refused : Reason::reset);
+            failed(code);
         }
     }
 
+    void connect_done() {
+        no_delay();
+        bufferevent_enable(event, EV_READ);
+        connecting = false;
+        if (handler) handler->connected();
+    }
+
+    /// libevent stops writing at the end of TLS; and what stands behind that on the wire is nobody's.
+    void peer_has_ended() {
+        peer_ended = true;
+        bufferevent_disable(event, EV_READ);
+        if (layer == Layer::secure) bufferevent_enable(event, EV_WRITE);
+        if (!farewell) return offer();
+        if (unwritten() == 0) end(farewell_reason);
+    }
+
+    void failed(int code) {
+        error = evutil_socket_error_to_string(code);
+        Reason reason = connecting ? Reason::refused : Reason::reset;
+        if (layer == Layer::secure) reason = tls_failed(code);
+        if (farewell) return end(farewell_reason);
+        if (reason != Reason::truncated) return end(reason);
+        truncated = true;
+        evbuffer_drain(output(), unwritten());
+        peer_has_ended();
+    }
+
+    Reason tls_failed(int code) {
+        TlsFailure failure = tls_failure(event, code);
+        error = failure.words;
+        if (failure.kind == TlsFailure::Kind::ended) return Reason::truncated;
+        return failure.kind == TlsFailure::Kind::reset ? Reason::reset : Reason::tls;
+    }
+
+    void start_tls(TlsSession made) {
+        if (ending || farewell) return;
+        layer = Layer::starting;
+        session = std::move(made);
+        unread = false;
+        bufferevent_disable(event, EV_READ);
+        if (unwritten() == 0) loop.defer([self = shared_from_this()] { self->begin_handshake(); });
+    }
+
+    /// Not before the owner has returned: until then nobody knows whether he leaves bytes.
+    void begin_handshake() {
+        if (ending || farewell || layer != Layer::starting) return;
+        if (evbuffer_get_length(input()) > 0) return refuse_tls("plaintext behind the start of TLS");
+        if (!session) return refuse_tls("no certificate can carry the server's name");
+        bufferevent* stream = tls_stream(loop.native(), bufferevent_getfd(event), std::move(session));
+        if (!stream) return refuse_tls("libevent: no bufferevent");
+        bufferevent_setfd(event, -1);  // its new owner closes it
+        bufferevent_free(event);
+        event = stream;
+        layer = Layer::handshake;
+        listen_to_event();
+        bufferevent_enable(event, EV_READ);
+        std::string waiting = std::exchange(held, {});
+        bufferevent_write(event, waiting.data(), waiting.size());
+    }
+
+    void refuse_tls(const char* why) {
+        error = why;
+        end(Reason::tls);
+    }
+
+    void handshake_done() {
+        layer = Layer::secure;
+        if (handler) handler->secured();
+    }
+
+    /// Whatever ended it: without a handshake there was no connection.
+    void handshake_failed(short what, int code) {
+        TlsFailure failure = tls_failure(event, code);
+        bool closed = (what & BEV_EVENT_EOF) || failure.kind == TlsFailure::Kind::ended;
+        error = closed ? "closed during the handshake" : failure.words;
+        end(Reason::tls);
+    }
+
     void write(std::string_view bytes) {
-        if (ending || farewell || bytes.empty()) return;
-        if (!connecting && unwritten() == 0) {
+        if (ending || farewell || truncated || bytes.empty()) return;
+        if (layer == Layer::starting) return void(held.append(bytes));
+        if (layer == Layer::plain && !connecting && unwritten() == 0) {
             ssize_t sent = ::send(bufferevent_getfd(event), bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
         }
@@ -127,6 +215,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
     /// ends, and what still comes is thrown away, for a while.
     void end_after_writing(Reason reason) {
         if (ending || farewell) return;
+        if (truncated || layer == Layer::starting || layer == Layer::handshake) return end(reason);
         farewell = true;
         farewell_reason = reason;
         deadline.set(longest_farewell);
@@ -134,14 +223,31 @@ struct Connection::State : std::enable_shared_from_this<State> {
     }
 
     void say_farewell() {
+        if (ending || !end_tls()) return;
         if (peer_ended) return end(farewell_reason);
         ::shutdown(bufferevent_getfd(event), SHUT_WR);
         evbuffer_drain(input(), evbuffer_get_length(input()));
         bufferevent_enable(event, EV_READ);
     }
 
+    /// False: the socket is full; the farewell goes on when it is not.
+    bool end_tls() {
+        if (layer != Layer::secure || tls_ended) return true;
+        tls_ended = send_close_notify(event);
+        if (tls_ended) return true;
+        if (!socket_free) socket_free = event_new(loop.native(), bufferevent_getfd(event), EV_WRITE, on_socket_free, this);
+        event_add(socket_free, nullptr);
+        return false;
+    }
+
+    static void on_socket_free(evutil_socket_t, short, void* self) {
+        static_cast<State*>(self)->shared_from_this()->say_farewell();
+    }
+
+    /// A peer under TLS is told, where that takes no waiting.
     void end(Reason reason) {
         if (ending) return;
+        if (layer == Layer::secure && !tls_ended && !truncated && unwritten() == 0) send_close_notify(event);
         ending = true;
         bufferevent_disable(event, EV_READ | EV_WRITE);
         deadline.clear();
@@ -169,13 +275,19 @@ struct Connection::State : std::enable_shared_from_this<State> {
     std::function<void()> when_late;
     std::string error;
     Reason farewell_reason = Reason::done;
+    Layer layer = Layer::plain;
+    TlsSession session;              // until the handshake begins
+    std::string held;                // written since start_tls(), until the handshake begins
+    ::event* socket_free = nullptr;  // waits to say the end of TLS
     bool connecting = false;
     bool paused = false;
     bool unread = false;  // reading was stopped, since something came while paused
     bool peer_ended = false;
-    bool farewell = false;  // we end as soon as the output is written
-    bool ending = false;    // closed() is on its way
-    bool above = false;     // the output has passed low_output
+    bool truncated = false;  // by the peer's end, which was none of TLS
+    bool tls_ended = false;  // by us
+    bool farewell = false;   // we end as soon as the output is written
+    bool ending = false;     // closed() is on its way
+    bool above = false;      // the output has passed low_output
 };
 
 Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -188,10 +300,15 @@ Connection::~Connection() {
     state_->loop.defer([state = state_] {});
 }
 
-std::unique_ptr<Connection> Connection::accepted(Loop& loop, int descriptor, Handler& handler) {
+std::unique_ptr<Connection> Connection::accepted(Loop& loop, int descriptor, Handler& handler,
+                                                 const std::shared_ptr<const TlsServer>& tls) {
     auto state = std::make_shared<State>(loop, descriptor, handler);
     state->no_delay();
-    bufferevent_enable(state->event, EV_READ);
+    if (tls) {
+        state->start_tls(tls->session());
+    } else {
+        bufferevent_enable(state->event, EV_READ);
+    }
     return std::unique_ptr<Connection>(new Connection(std::move(state)));
 }
 
@@ -204,6 +321,22 @@ std::unique_ptr<Connection> Connection::connect(Loop& loop, const SocketAddress&
         state->end(Reason::refused);
     }
     return connection;
+}
+
+void Connection::start_tls(const std::shared_ptr<const TlsServer>& tls) {
+    state_->start_tls(tls->session());
+}
+
+void Connection::start_tls(const std::shared_ptr<const TlsClient>& tls, const std::string& server_name) {
+    state_->start_tls(tls->session(server_name));
+}
+
+bool Connection::secure() const {
+    return state_->layer == Layer::secure;
+}
+
+std::string Connection::tls_description() const {
+    return secure() ? net::tls_description(state_->event) : std::string();
 }
 
 void Connection::write(std::string_view bytes) {

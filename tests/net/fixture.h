@@ -56,11 +56,13 @@ struct Peer : Connection::Handler {
     std::unique_ptr<Connection> connection;
     std::string bytes;
     bool is_connected = false;
+    bool is_secured = false;
     int writables = 0;
     int ends = 0;
     std::optional<Connection::Reason> reason;
     std::string words;
     std::function<void()> when_connected = [] {};
+    std::function<void()> when_secured = [] {};
     std::function<void(std::string_view&)> when_received = [this](std::string_view& offered) {
         bytes += std::exchange(offered, {});
     };
@@ -70,6 +72,10 @@ struct Peer : Connection::Handler {
     void connected() override {
         is_connected = true;
         when_connected();
+    }
+    void secured() override {
+        is_secured = true;
+        when_secured();
     }
     void received(std::string_view& offered) override { when_received(offered); }
     void writable() override {
