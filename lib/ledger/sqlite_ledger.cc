@@ -59,7 +59,7 @@ struct SqliteLedger::Statements {
 /// The groups that an arriving copy has to do with.
 struct SqliteLedger::Kin {
     std::optional<StoredGroup> same;
-    std::vector<coalesce::Group> siblings;  // the same message under other senders, or in a further group
+    std::vector<coalesce::Group> siblings;  // rules.h join()
     std::int64_t other_content = 0;
 
     /// Under an earlier `match` there may have been several. The copy joins the one of equal content, and of these the one
@@ -70,7 +70,7 @@ struct SqliteLedger::Kin {
         };
         if (same && rank(group) < rank(*same)) std::swap(group, *same);
         std::optional<StoredGroup> passed_over = std::exchange(same, std::move(group));
-        if (passed_over && passed_over->identity.content == identity.content) siblings.push_back(*std::move(passed_over));
+        if (passed_over) siblings.push_back(*std::move(passed_over));
     }
 };
 
@@ -195,6 +195,10 @@ SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& contex
             case coalesce::Kinship::same:
                 kin.add_same(*std::move(group), identity);
                 break;
+            case coalesce::Kinship::partly_served:
+                kin.other_content = id;
+                kin.siblings.push_back(std::move(*group));
+                break;
             case coalesce::Kinship::other_sender:
                 kin.siblings.push_back(std::move(*group));
                 break;
@@ -235,6 +239,7 @@ Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& exte
         coalesce::join(group, copy.arriving, acceptance.copy, kin.siblings, context.policy, context.now);
     if (context.in_flight.contains(group.id)) group.fixed = was_fixed;
     acceptance.verdicts = std::move(joined.verdicts);
+    acceptance.elsewhere = joined.elsewhere;
     for (std::size_t place : joined.changed) {
         coalesce::Member& member = group.members[place];
         if (member.id == 0) member.id = static_cast<std::int64_t>(place) + 1;
@@ -252,19 +257,17 @@ Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& exte
     } else {
         statements_->writer.update(group);
     }
-    describe(acceptance, group, kin, copy, context);
+    describe(acceptance, group, copy, context);
     record_copy(group, copy, acceptance);
     return acceptance;
 }
 
 /// What the log wants to know, and the totals.
-void SqliteLedger::describe(Acceptance& acceptance, const StoredGroup& group, const Kin& kin, const Copy& copy,
-                            const Context& context) {
+void SqliteLedger::describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context) {
     using coalesce::Verdict;
     auto count = [&](Verdict verdict) { return std::ranges::count(acceptance.verdicts, verdict); };
     acceptance.due = coalesce::due(group);
     acceptance.now = context.now.ledger;
-    if (count(Verdict::elsewhere) > 0) acceptance.other_sender = kin.siblings.front().id;
     if (group.identity.content != copy.arriving.identity.content) {
         acceptance.first_digest = base::hex(bytes_of(group.identity.content));
         acceptance.digest = base::hex(bytes_of(copy.arriving.identity.content));

@@ -365,8 +365,13 @@ TEST_CASE("match without content: who has the first message already gets the oth
     life.policy.match_content = false;
     life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
     life.outcome(1, What::delivered, seconds(1));
-    CHECK(kinship(life.group, copy_for({"a@x"}, identity("<1@x>", 2)), life.policy) == Kinship::other_content);
-    CHECK(kinship(life.group, copy_for({"b@x"}, identity("<1@x>", 2)), life.policy) == Kinship::same);
+    const Arriving other = copy_for({"a@x", "b@x", "c@x"}, identity("<1@x>", 2));
+    CHECK(kinship(life.group, copy_for({"b@x"}, other.identity), life.policy) == Kinship::same);
+    CHECK(kinship(life.group, other, life.policy) == Kinship::partly_served);
+    Life apart(other);
+    const Joined joined = apart.arrive(other, seconds(2), {&life.group, 1});
+    const std::vector expected{Verdict::added, Verdict::elsewhere, Verdict::added};
+    CHECK_MESSAGE(joined.verdicts == expected, "b waits for the first content, and gets that alone");
 }
 
 TEST_CASE("the order of copies within a window does not matter") {
@@ -403,7 +408,7 @@ TEST_CASE("without content in match a recipient whom foreign leaves out parts no
     CHECK(kinship(life.group, other, policy) == Kinship::same);
     life.outcome(1, What::delivered, seconds(1));
     life.arrive(copy_for({"b@x"}), seconds(2));
-    CHECK_MESSAGE(kinship(life.group, other, policy) == Kinship::other_content, "somebody has the other content");
+    CHECK_MESSAGE(kinship(life.group, other, policy) == Kinship::partly_served, "somebody has the other content");
 }
 
 TEST_SUITE_END();

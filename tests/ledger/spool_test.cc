@@ -170,7 +170,7 @@ TEST_CASE("the same message under another sender is kept from those who have it"
     verp.arriving.sender = "bounce-2@s.example";
     Acceptance second = bench.offer(verp);
     CHECK(second.group != first.group);
-    CHECK(second.other_sender == first.group);
+    CHECK(second.elsewhere == first.group);
     CHECK(second.verdicts == std::vector{Verdict::elsewhere, Verdict::added});
 }
 
@@ -192,6 +192,25 @@ TEST_CASE("who got a message by either of two groups does not get it again when 
         }
         CHECK(bench.offer(make_copy({"c@x"})).verdicts == std::vector{Verdict::added});
     }
+}
+
+TEST_CASE("match without content: nobody gets one more content than he must") {
+    Bench bench;
+    Spool::Settings settings = bench.settings;
+    settings.policy.match_content = false;
+    bench.spool().configure(settings);
+    bench.offer(make_copy({"a@x", "b@x"}));
+    bench.pass(std::chrono::minutes(1));
+    Due first = bench.take_due().at(0);
+    first.recipients.pop_back();
+    bench.settle_all(first, What::delivered);
+    const Acceptance other = bench.offer(make_copy({"a@x", "b@x", "c@x"}, "<1@x>", 2));
+    CHECK(other.verdicts == std::vector{Verdict::added, Verdict::elsewhere, Verdict::added});
+    CHECK(other.elsewhere == first.group);
+    CHECK(other.other_content == first.group);
+    const Acceptance third = bench.offer(make_copy({"b@x", "c@x", "d@x"}, "<1@x>", 3));
+    const std::vector expected{Verdict::elsewhere, Verdict::merged, Verdict::added};
+    CHECK_MESSAGE(third.verdicts == expected, "two groups wait: nobody gets it by both");
 }
 
 TEST_CASE("a header that is exchanged brings its own size and bytes beyond ASCII") {
