@@ -261,8 +261,8 @@ Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy) 
     if (policy.match_id && (!same_id || (!has_id && !policy.match_content))) return Kinship::stranger;
     if (!same_content) {
         if (!same_id || !has_id) return Kinship::stranger;
-        if (policy.match_content || !group.waiting()) return Kinship::other_content;
-        if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::other_content;
+        if (policy.match_content || !group.waiting()) return Kinship::stranger;
+        if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::stranger;
         return anyone_has_it(group, copy, policy.fold_case) ? Kinship::partly_served : Kinship::same;
     }
     if (!has_history(copy.identity) && !group.waiting()) return Kinship::stranger;

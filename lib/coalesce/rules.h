@@ -37,7 +37,6 @@ enum class Kinship {
     stranger,       // other mail: its own group
     same,           // a copy of that message: joins
     other_sender,   // the same message under another sender: transactions apart, but nobody gets it twice
-    other_content,  // the same Message-ID, other content: its own group, and worth a log line
     partly_served,  // would join but for its content, which somebody named here has already: its own group for those
 };
 Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy);

@@ -27,7 +27,7 @@ CREATE TABLE groups(
     touched INTEGER NOT NULL,
     due INTEGER,
     idle INTEGER);
-CREATE INDEX groups_by_id ON groups(id_key) WHERE id_key IS NOT NULL;
+CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
 CREATE INDEX groups_by_content ON groups(content_key);
 CREATE INDEX groups_by_due ON groups(due) WHERE due IS NOT NULL;
 CREATE INDEX groups_by_idle ON groups(idle) WHERE idle IS NOT NULL;

@@ -60,7 +60,6 @@ struct SqliteLedger::Statements {
 struct SqliteLedger::Kin {
     std::optional<StoredGroup> same;
     std::vector<coalesce::Group> siblings;  // rules.h join()
-    std::int64_t other_content = 0;
 
     /// Under an earlier `match` there may have been several. The copy joins the one of equal content, and of these the one
     /// that waits, or the latest; who has the message by another one must not get it again.
@@ -184,11 +183,10 @@ bool SqliteLedger::isolated(const std::function<void()>& operation, const std::f
 
 SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& context) {
     Kin kin;
-    const message::Identity& identity = copy.arriving.identity;
     if (copy.arriving.alone) return kin;
-    bool by_id = context.policy.match_id && !identity.message_id.empty();
+    const message::Identity& identity = copy.arriving.identity;
     GroupStore& groups = statements_->groups;
-    for (std::int64_t id : by_id ? groups.with_message_id(identity.message_id) : groups.with_content(identity.content)) {
+    for (std::int64_t id : groups.related(identity, context.policy)) {
         std::optional<StoredGroup> group = groups.load(id);
         if (!group) continue;
         switch (coalesce::kinship(*group, copy.arriving, context.policy)) {
@@ -196,14 +194,8 @@ SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& contex
                 kin.add_same(*std::move(group), identity);
                 break;
             case coalesce::Kinship::partly_served:
-                kin.other_content = id;
-                kin.siblings.push_back(std::move(*group));
-                break;
             case coalesce::Kinship::other_sender:
                 kin.siblings.push_back(std::move(*group));
-                break;
-            case coalesce::Kinship::other_content:
-                kin.other_content = id;
                 break;
             case coalesce::Kinship::stranger:
                 break;
@@ -234,7 +226,7 @@ Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& exte
     acceptance.status = Acceptance::Status::accepted;
     acceptance.group = group.id;
     acceptance.copy = ++group.copies;
-    acceptance.other_content = kin.other_content;
+    if (is_new && !group.alone) acceptance.other_content = statements_->groups.with_other_content(group.identity);
     coalesce::Joined joined =
         coalesce::join(group, copy.arriving, acceptance.copy, kin.siblings, context.policy, context.now);
     if (context.in_flight.contains(group.id)) group.fixed = was_fixed;
