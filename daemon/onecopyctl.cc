@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "http_client.h"
 #include "tell.h"
@@ -50,6 +51,15 @@ int answer(const Question& question, const std::string& socket, bool as_json) tr
 /// Commands that the manual of a later version will know.
 int not_yet(const std::string& name) {
     std::fprintf(stderr, "onecopyctl: %s is not supported yet\n", name.c_str());
+    return usage;
+}
+
+/// CLI11 itself says only that a command is missing.
+int no_such_command(const CLI::App& app, const std::string& name) {
+    std::string names;
+    for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; }))
+        names += (names.empty() ? "" : ", ") + each->get_name();
+    std::fprintf(stderr, "onecopyctl: there is no command '%s'; the commands are %s\n", name.c_str(), names.c_str());
     return usage;
 }
 
@@ -100,6 +110,9 @@ int main(int count, char** values) {
     try {
         app.parse(count, values);
     } catch (const CLI::ParseError& error) {
+        const std::vector<std::string> unknown = app.remaining();
+        if (app.get_subcommands().empty() && !unknown.empty() && unknown[0][0] != '-')
+            return no_such_command(app, unknown[0]);
         return app.exit(error) == 0 ? 0 : usage;
     }
     return answer(question, socket, as_json);

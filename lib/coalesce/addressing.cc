@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/escape.h"
+#include "message/addresses.h"
 #include "message/header.h"
 
 namespace onecopy::coalesce {
@@ -63,7 +64,7 @@ NormalForms named_in_to_or_cc(const message::Header& header, const AddressPolicy
     NormalForms named;
     for (const auto& field : header.fields()) {
         if (!field.is("To") && !field.is("Cc")) continue;
-        for (const auto& address : message::addresses_in(field.value)) named.insert(normal_rewritten(address, policy));
+        for (const auto& address : message::addresses_shown_in(field.value)) named.insert(normal_rewritten(address, policy));
     }
     return named;
 }

@@ -85,7 +85,7 @@ private:
     Verdict add(const Arriving::Recipient& recipient) {
         const std::size_t* place = members_.find(recipient.address);
         if (place && !named_.insert(*place).second) return repeat(*place, recipient);
-        if (!place && is_elsewhere(recipient)) return Verdict::elsewhere;
+        if (!place && served_elsewhere(recipient)) return Verdict::elsewhere;
         return place ? join_member(*place, recipient) : new_member(recipient);
     }
 
@@ -122,7 +122,7 @@ private:
                 break;
         }
         if (recipient.ignored) return Verdict::ignored;
-        if (is_elsewhere(recipient)) return Verdict::elsewhere;
+        if (served_elsewhere(recipient)) return Verdict::elsewhere;
         open(place, recipient);
         return Verdict::again;
     }
@@ -161,14 +161,22 @@ private:
         changed_.insert(place);
     }
 
-    bool is_elsewhere(const Arriving::Recipient& recipient) const {
+    bool served_elsewhere(const Arriving::Recipient& recipient) {
         if (recipient.ignored) return false;
-        return std::ranges::any_of(elsewhere_, [&](const auto& sibling) {
-            const std::size_t* place = sibling.second.find(recipient.address);
-            if (!place) return false;
-            const Member& member = sibling.first->members[*place];
-            return member.state == State::pending || (member.state == State::delivered && remembered(member, policy_, now_));
+        auto sibling = std::ranges::find_if(elsewhere_, [&](const auto& each) {
+            const std::size_t* place = each.second.find(recipient.address);
+            return place && serves(*each.first, each.first->members[*place]);
         });
+        if (sibling == elsewhere_.end()) return false;
+        joined_.elsewhere = sibling->first->id;
+        return true;
+    }
+
+    /// Who waits there gets what that group holds; who was served there has this message only if it was of equal content.
+    bool serves(const Group& sibling, const Member& member) const {
+        if (member.state == State::pending) return true;
+        return member.state == State::delivered && sibling.identity.content == copy_.identity.content &&
+               remembered(member, policy_, now_);
     }
 
     /// A further copy came: those who wait in their window wait for the next one, within it.
@@ -265,9 +273,9 @@ Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy) 
     if (policy.match_id && (!same_id || (!has_id && !policy.match_content))) return Kinship::stranger;
     if (!same_content) {
         if (!same_id || !has_id) return Kinship::stranger;
-        bool merges = !policy.match_content && group.waiting() && !anyone_has_it(group, copy, policy.fold_case) &&
-                      (!policy.match_sender || same_sender(group.sender, copy.sender));
-        return merges ? Kinship::same : Kinship::other_content;
+        if (policy.match_content || !group.waiting()) return Kinship::stranger;
+        if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::stranger;
+        return anyone_has_it(group, copy, policy.fold_case) ? Kinship::partly_served : Kinship::same;
     }
     if (!has_history(copy.identity) && !group.waiting()) return Kinship::stranger;
     if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::other_sender;

@@ -37,7 +37,7 @@ enum class Kinship {
     stranger,       // other mail: its own group
     same,           // a copy of that message: joins
     other_sender,   // the same message under another sender: transactions apart, but nobody gets it twice
-    other_content,  // the same Message-ID, other content: its own group, and worth a log line
+    partly_served,  // would join but for its content, which somebody named here has already: its own group for those
 };
 Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy);
 
@@ -45,7 +45,7 @@ Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy);
 enum class Verdict { added, merged, suppressed, again, ignored, dropped, repeated, elsewhere };
 /// added: new in the group. merged: was pending anyway. suppressed: has it already. again: failed before (or was
 /// served so long ago that it is forgotten), tried again. ignored: foreign. dropped: an admin gave it up. repeated: named
-/// twice in this copy. elsewhere: has it, or is about to get it, under another sender.
+/// twice in this copy. elsewhere: has it, or is about to get it, by another group.
 std::string_view to_text(Verdict verdict);
 
 struct Joined {
@@ -53,11 +53,12 @@ struct Joined {
     std::vector<std::size_t> changed;  // indices into Group::members that are new or differ now
     bool store_content = false;        // the copy's header and body become the group's
     bool store_header = false;         // only its header does: it shows less
+    std::int64_t elsewhere = 0;        // a group that made somebody `elsewhere`; 0: none did
 };
 
 /// Adds a copy to its group (a new, empty one for the first copy). What RCPT asked for a recipient is his own, combined()
-/// while he waits and that of the new copy when he is tried again. `siblings`: groups with the same message under other
-/// senders. Changes `group` and says what changed.
+/// while he waits and that of the new copy when he is tried again. `siblings`: other groups with the same message: under
+/// other senders, or of other content where `match` has no content. Changes `group` and says what changed.
 Joined join(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
             const Now& now);
 

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "coalesce/rules.h"
 #include "message/digest.h"
 
 namespace onecopy::ledger {
@@ -69,7 +68,14 @@ GroupStore::GroupStore(Database& database)
                "SELECT n, address, state, copy, recovered, since, due, attempts, ended, reply, notify, orcpt FROM members "
                "WHERE group_id = ? ORDER BY n"),
       by_id_(database, "SELECT id FROM groups WHERE id_key = ? ORDER BY id"),
-      by_content_(database, "SELECT id FROM groups WHERE content_key = ? ORDER BY id") {}
+      by_both_(database, "SELECT id FROM groups WHERE id_key = ? AND content_key = ? ORDER BY id"),
+      by_id_or_waiting_(database,
+                        "SELECT id FROM groups WHERE id_key = ? AND (content_key = ? OR due IS NOT NULL) ORDER BY id"),
+      by_content_(database, "SELECT id FROM groups WHERE content_key = ? ORDER BY id"),
+      by_content_without_id_(database, "SELECT id FROM groups WHERE content_key = ? AND id_key IS NULL ORDER BY id"),
+      other_content_(database,
+                     "SELECT id FROM groups WHERE id_key = ?1 AND content_key > ?2 UNION ALL "
+                     "SELECT id FROM groups WHERE id_key = ?1 AND content_key < ?2 LIMIT 1") {}
 
 std::optional<StoredGroup> GroupStore::load(std::int64_t id) {
     std::optional<StoredGroup> group;
@@ -120,8 +126,18 @@ std::vector<std::int64_t> GroupStore::with_message_id(const std::string& message
     return integers(by_id_.query(message_id_key(message_id)));
 }
 
-std::vector<std::int64_t> GroupStore::with_content(const message::Digest& content) {
-    return integers(by_content_.query(digest_key(content)));
+std::vector<std::int64_t> GroupStore::related(const message::Identity& identity, const coalesce::Policy& policy) {
+    const std::int64_t content_key = digest_key(identity.content);
+    if (!policy.match_id) return integers(by_content_.query(content_key));
+    if (identity.message_id.empty()) return integers(by_content_without_id_.query(content_key));
+    Statement& by_id = policy.match_content ? by_both_ : by_id_or_waiting_;
+    return integers(by_id.query(message_id_key(identity.message_id), content_key));
+}
+
+std::int64_t GroupStore::with_other_content(const message::Identity& identity) {
+    if (identity.message_id.empty()) return 0;
+    Rows row = other_content_.query(message_id_key(identity.message_id), digest_key(identity.content));
+    return row.next() ? row.integer(0) : 0;
 }
 
 GroupWriter::GroupWriter(Database& database)

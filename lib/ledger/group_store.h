@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "coalesce/group.h"
+#include "coalesce/rules.h"
 #include "ledger/sqlite.h"
 
 namespace onecopy::ledger {
@@ -38,7 +39,12 @@ public:
 
     std::optional<StoredGroup> load(std::int64_t group);
     std::vector<std::int64_t> with_message_id(const std::string& message_id);
-    std::vector<std::int64_t> with_content(const message::Digest& content);
+    /// All that a copy of this identity may have to do with (coalesce::kinship()), and as few others as an index can tell:
+    /// a flood of one Message-ID with ever other content, or of one content with ever other ids, must cost each copy no
+    /// more.
+    std::vector<std::int64_t> related(const message::Identity& identity, const coalesce::Policy& policy);
+    /// A group of the same Message-ID and other content; 0: none.
+    std::int64_t with_other_content(const message::Identity& identity);
 
 private:
     void load_members(StoredGroup& group);
@@ -46,7 +52,11 @@ private:
     Statement group_;
     Statement members_;
     Statement by_id_;
+    Statement by_both_;
+    Statement by_id_or_waiting_;
     Statement by_content_;
+    Statement by_content_without_id_;
+    Statement other_content_;
 };
 
 /// Writes them: only what changed.

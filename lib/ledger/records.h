@@ -37,9 +37,9 @@ struct Acceptance {
     std::int64_t group = 0;
     std::int64_t copy = 0;                    // number of the copy within its group, from 1
     std::vector<coalesce::Verdict> verdicts;  // one for each recipient of the copy
-    std::int64_t other_content = 0;           // a group with the same Message-ID and other content; 0: none
-    std::int64_t other_sender = 0;  // a group of the same message under another sender, where it made somebody `elsewhere`
-    std::string first_digest;       // hex; set where the content of a merged copy differs (match without content)
+    std::int64_t other_content = 0;           // of a new group: one with the same Message-ID and other content; 0: none
+    std::int64_t elsewhere = 0;               // a group by which somebody named here has it, or gets it; 0: none
+    std::string first_digest;                 // hex; set where the content of a merged copy differs (match without content)
     std::string digest;
     bool loop = false;             // our own Received is in it and nobody was left
     base::Time due = base::never;  // of the group, ledger time

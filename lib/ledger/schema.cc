@@ -30,7 +30,7 @@ CREATE TABLE groups(
     idle INTEGER,
     ret INTEGER NOT NULL DEFAULT 0,
     envid BLOB NOT NULL DEFAULT x'');
-CREATE INDEX groups_by_id ON groups(id_key) WHERE id_key IS NOT NULL;
+CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
 CREATE INDEX groups_by_content ON groups(content_key);
 CREATE INDEX groups_by_due ON groups(due) WHERE due IS NOT NULL;
 CREATE INDEX groups_by_idle ON groups(idle) WHERE idle IS NOT NULL;
@@ -79,6 +79,8 @@ ALTER TABLE groups ADD COLUMN envid BLOB NOT NULL DEFAULT x'';
 ALTER TABLE members ADD COLUMN notify INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN orcpt BLOB NOT NULL DEFAULT x'';
 ALTER TABLE ledger ADD COLUMN smtputf8 INTEGER NOT NULL DEFAULT 0;
+DROP INDEX groups_by_id;
+CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
 )"},
 };
 static_assert(std::size(migrations) == spool_version - 1);

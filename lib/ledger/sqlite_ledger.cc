@@ -66,8 +66,7 @@ struct SqliteLedger::Statements {
 /// The groups that an arriving copy has to do with.
 struct SqliteLedger::Kin {
     std::optional<StoredGroup> same;
-    std::vector<coalesce::Group> siblings;  // the same message under other senders, or in a further group
-    std::int64_t other_content = 0;
+    std::vector<coalesce::Group> siblings;  // rules.h join()
 
     /// Under an earlier `match` there may have been several. The copy joins the one of equal content, and of these the one
     /// that waits, or the latest; who has the message by another one must not get it again.
@@ -77,7 +76,7 @@ struct SqliteLedger::Kin {
         };
         if (same && rank(group) < rank(*same)) std::swap(group, *same);
         std::optional<StoredGroup> passed_over = std::exchange(same, std::move(group));
-        if (passed_over && passed_over->identity.content == identity.content) siblings.push_back(*std::move(passed_over));
+        if (passed_over) siblings.push_back(*std::move(passed_over));
     }
 };
 
@@ -194,22 +193,19 @@ bool SqliteLedger::isolated(const std::function<void()>& operation, const std::f
 
 SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& context) {
     Kin kin;
-    const message::Identity& identity = copy.arriving.identity;
     if (copy.arriving.alone) return kin;
-    bool by_id = context.policy.match_id && !identity.message_id.empty();
+    const message::Identity& identity = copy.arriving.identity;
     GroupStore& groups = statements_->groups;
-    for (std::int64_t id : by_id ? groups.with_message_id(identity.message_id) : groups.with_content(identity.content)) {
+    for (std::int64_t id : groups.related(identity, context.policy)) {
         std::optional<StoredGroup> group = groups.load(id);
         if (!group) continue;
         switch (coalesce::kinship(*group, copy.arriving, context.policy)) {
             case coalesce::Kinship::same:
                 kin.add_same(*std::move(group), identity);
                 break;
+            case coalesce::Kinship::partly_served:
             case coalesce::Kinship::other_sender:
                 kin.siblings.push_back(std::move(*group));
-                break;
-            case coalesce::Kinship::other_content:
-                kin.other_content = id;
                 break;
             case coalesce::Kinship::stranger:
                 break;
@@ -241,11 +237,12 @@ Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& exte
     acceptance.status = Acceptance::Status::accepted;
     acceptance.group = group.id;
     acceptance.copy = ++group.copies;
-    acceptance.other_content = kin.other_content;
+    if (is_new && !group.alone) acceptance.other_content = statements_->groups.with_other_content(group.identity);
     coalesce::Joined joined =
         coalesce::join(group, copy.arriving, acceptance.copy, kin.siblings, context.policy, context.now);
     if (context.in_flight.contains(group.id)) group.fixed = was_fixed;
     acceptance.verdicts = std::move(joined.verdicts);
+    acceptance.elsewhere = joined.elsewhere;
     for (std::size_t place : joined.changed) {
         coalesce::Member& member = group.members[place];
         if (member.id == 0) member.id = static_cast<std::int64_t>(place) + 1;
@@ -263,19 +260,17 @@ Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& exte
     } else {
         statements_->writer.update(group);
     }
-    describe(acceptance, group, kin, copy, context);
+    describe(acceptance, group, copy, context);
     record_copy(group, copy, acceptance);
     return acceptance;
 }
 
 /// What the log wants to know, and the totals.
-void SqliteLedger::describe(Acceptance& acceptance, const StoredGroup& group, const Kin& kin, const Copy& copy,
-                            const Context& context) {
+void SqliteLedger::describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context) {
     using coalesce::Verdict;
     auto count = [&](Verdict verdict) { return std::ranges::count(acceptance.verdicts, verdict); };
     acceptance.due = coalesce::due(group);
     acceptance.now = context.now.ledger;
-    if (count(Verdict::elsewhere) > 0) acceptance.other_sender = kin.siblings.front().id;
     if (group.identity.content != copy.arriving.identity.content) {
         acceptance.first_digest = base::hex(bytes_of(group.identity.content));
         acceptance.digest = base::hex(bytes_of(copy.arriving.identity.content));

@@ -109,8 +109,7 @@ private:
     Kin find_kin(const Copy& copy, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);
     std::shared_ptr<const Content> load_content(std::int64_t group);
-    void describe(Acceptance& acceptance, const StoredGroup& group, const Kin& kin, const Copy& copy,
-                  const Context& context);
+    void describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context);
     void store_content(StoredGroup& group, const Copy& copy, const std::vector<Extent>& extents, const Context& context);
     void drop_content(StoredGroup& group);
     void record_copy(const StoredGroup& group, const Copy& copy, const Acceptance& acceptance);

@@ -13,17 +13,41 @@ namespace {
 
 constexpr std::size_t most_quoted = 2000;  // a longer quoted local-part is none (mailbox.h)
 
-// "a @ b" is how a fold at the `@` reads once it is a space.
-std::string without_spaces_at_signs(std::string text) {
-    std::size_t out = 0;
+bool stands_beside(std::string_view text, std::size_t at, std::string_view any) {
+    const bool before = at + 1 < text.size() && any.find(text[at + 1]) != any.npos;
+    const bool behind = at > 0 && any.find(text[at - 1]) != any.npos;
+    return before || behind;
+}
+
+// "a @ b" is how a fold at the `@` reads once it is a space (unfolded, so that there is one).
+std::string without_spaces_at(std::string_view any, std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
     for (std::size_t at = 0; at < text.size(); ++at) {
-        const bool before = at + 1 < text.size() && text[at + 1] == '@';
-        const bool behind = out > 0 && text[out - 1] == '@';
-        if (text[at] == ' ' && (before || behind)) continue;
-        text[out++] = text[at];
+        if (text[at] != ' ' || !stands_beside(text, at, any)) result += text[at];
     }
-    text.resize(out);
-    return text;
+    return result;
+}
+
+// The text as it is where a comment does not end.
+std::string without_comments(const std::string& text) {
+    std::string result;
+    std::size_t depth = 0;
+    bool quoted = false;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const char c = text[at];
+        const bool comment = depth > 0 || (c == '(' && !quoted);
+        if (c == '\\' && (comment || quoted)) {
+            if (!comment) result.append(text, at, 2);
+            ++at;
+            continue;
+        }
+        if (c == '"' && !comment) quoted = !quoted;
+        if (c == '(' && comment) ++depth;
+        if (!comment) result += c;
+        if (c == ')' && comment) --depth;
+    }
+    return depth == 0 ? result : text;
 }
 
 std::string without_folds(std::string_view value) {
@@ -104,11 +128,21 @@ std::string_view without_dots(std::string_view domain) {
 
 std::vector<std::string> readings(std::string_view value) {
     std::vector<std::string> texts{unfold(value)};
-    if (texts[0].find(" @") != std::string::npos || texts[0].find("@ ") != std::string::npos) {
-        texts.push_back(without_spaces_at_signs(texts[0]));
-    }
-    if (value.find("\r\n") != value.npos) texts.push_back(without_folds(value));
+    const auto add = [&](std::string text) {
+        if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
+    };
+    add(without_spaces_at("@", texts[0]));
+    add(without_spaces_at("@.", unfold(without_comments(texts[0]))));
+    if (value.find("\r\n") != value.npos) add(without_folds(value));
     return texts;
+}
+
+std::vector<std::string> addresses_shown_in(std::string_view value) {
+    std::vector<std::string> addresses;
+    for (const auto& text : readings(value)) {
+        for (auto& address : addresses_of(text)) addresses.push_back(std::move(address));
+    }
+    return addresses;
 }
 
 std::vector<std::string> addresses_of(std::string_view text) {
@@ -125,7 +159,7 @@ std::vector<std::string> addresses_of(std::string_view text) {
 }
 
 std::vector<std::string> addresses_in(std::string_view value) {
-    return addresses_of(without_spaces_at_signs(unfold(value)));
+    return addresses_of(without_spaces_at("@", unfold(value)));
 }
 
 std::string plain_spelling(std::string_view address) {
@@ -146,63 +180,73 @@ std::vector<std::string> spellings(std::string_view address) {
     return result;
 }
 
+void AddressSet::LocalParts::add(std::string name) {
+    std::size_t node = 0;
+    for (auto at = name.size(); at-- > 0;) {
+        const auto [next, is_new] = nodes_[node].before.try_emplace(name[at], nodes_.size());
+        node = next->second;
+        if (is_new) nodes_.emplace_back();
+    }
+    nodes_[node].whole = true;
+    names_.insert(std::move(name));
+}
+
+bool AddressSet::LocalParts::end(std::string_view text) const {
+    std::size_t node = 0;
+    for (auto at = text.size(); at-- > 0;) {
+        const auto next = nodes_[node].before.find(text[at]);
+        if (next == nodes_[node].before.end()) return false;
+        node = next->second;
+        if (nodes_[node].whole && (at == 0 || may_stand_before(text[at - 1]))) return true;
+    }
+    return false;
+}
+
 void AddressSet::add(std::string_view address) {
     for (const auto& spelling : spellings(address)) {
         const auto at = spelling.rfind('@');
-        if (at == spelling.npos) continue;
-        auto& local_parts = domains_[spelling.substr(at + 1)];
-        local_parts.names.insert(spelling.substr(0, at));
-        local_parts.lengths.insert(at);
+        if (at == spelling.npos || at == 0) continue;
+        domains_[spelling.substr(at + 1)].add(spelling.substr(0, at));
         most_domain_ = std::max(most_domain_, spelling.size() - at - 1);
     }
 }
 
-bool AddressSet::held_by(std::string_view text) const {
+bool AddressSet::held_by(std::string_view text, bool tagged) const {
     if (empty()) return false;
     const auto low = base::lower(text);
-    for (std::size_t at = 0; at < low.size(); ++at) {
-        if ((low[at] == '@' || low[at] == '=') && held_at(low, at)) return true;
+    for (auto at = low.find_first_of("@=%"); at != low.npos; at = low.find_first_of("@=%", at + 1)) {
+        const bool plain = low[at] == '@' || (low[at] == '=' && tagged);
+        if (plain && held_around(low, at, at + 1)) return true;
+        if (low[at] != '@' && low.compare(at + 1, 2, "40") == 0 && held_around(low, at, at + 3)) return true;
     }
     return false;
 }
 
 bool AddressSet::has_local_part(std::string_view local_part) const {
     const auto low = base::lower(unquoted(local_part));
-    return std::any_of(domains_.begin(), domains_.end(),
-                       [&](const auto& domain) { return domain.second.names.contains(low); });
+    return std::any_of(domains_.begin(), domains_.end(), [&](const auto& domain) { return domain.second.has(low); });
 }
 
-bool AddressSet::held_at(std::string_view text, std::size_t separator) const {
-    const auto start = separator + 1;
+// A local-part ends at `separator`, a domain begins at `start`.
+bool AddressSet::held_around(std::string_view text, std::size_t separator, std::size_t start) const {
+    const auto before = text.substr(0, separator);
     if (start < text.size() && text[start] == '[') {
-        return held_before(text, separator, text.substr(start, literal_end(text, start) - start));
+        return held_before(before, text.substr(start, literal_end(text, start) - start));
     }
     const auto most = std::min(text.size(), start + most_domain_);
     for (auto end = start; end <= most; ++end) {
-        if (may_end_domain(text, end) && held_before(text, separator, text.substr(start, end - start))) return true;
+        if (may_end_domain(text, end) && held_before(before, text.substr(start, end - start))) return true;
         if (end < text.size() && !is_domain_character(text[end])) return false;
     }
     return false;
 }
 
-bool AddressSet::held_before(std::string_view text, std::size_t separator, std::string_view domain) const {
+bool AddressSet::held_before(std::string_view text, std::string_view domain) const {
     const auto found = domains_.find(domain);
     if (found == domains_.end()) return false;
-    const auto& [names, lengths] = found->second;
-    if (separator > 0 && text[separator - 1] == '"') {
-        const auto local_part = unquoted(local_part_before(text, 0, separator));
-        if (names.contains(local_part)) return true;
-    }
-    return std::any_of(lengths.begin(), lengths.end(), [&](std::size_t length) {
-        if (length > separator || (length < separator && !may_stand_before(text[separator - length - 1]))) return false;
-        return names.contains(text.substr(separator - length, length));
-    });
-}
-
-bool holds_address(std::string_view text, std::string_view address) {
-    AddressSet set;
-    set.add(address);
-    return set.held_by(text);
+    const auto& local_parts = found->second;
+    const bool quoted = text.ends_with('"');
+    return (quoted && local_parts.has(unquoted(local_part_before(text, 0, text.size())))) || local_parts.end(text);
 }
 
 }  // namespace onecopy::message

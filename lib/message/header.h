@@ -50,8 +50,4 @@ std::string unfold(std::string_view value);
 /// quoted strings), in order, as written. For Delivered-To and the like, and for `for` clauses.
 std::vector<std::string> addresses_in(std::string_view value);
 
-/// Whether the unfolded text holds this address (any case), as a whole: `a@x.example` is not held by `ba@x.example` nor by
-/// `a@x.example.org`, but by `list-a@x.example` and, written `local=domain`, by `bounce+a=x.example@list.example`.
-bool holds_address(std::string_view text, std::string_view address);
-
 }  // namespace onecopy::message

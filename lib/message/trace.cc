@@ -71,13 +71,22 @@ void append_folding(std::string& out, std::size_t& column, std::string_view word
 // What may be shown: the addresses in To and Cc, as plain_spelling() writes them.
 using Spellings = std::set<std::string, std::less<>>;
 
+bool names_addressees(const Field& field) {
+    return field.is("To") || field.is("Cc");
+}
+
+bool names_authors(const Field& field) {
+    return field.is("From") || field.is("Sender") || field.is("Reply-To");
+}
+
+void collect_addresses(const Field& field, Spellings& out) {
+    for (const auto& address : addresses_shown_in(field.value)) out.insert(plain_spelling(address));
+}
+
 Spellings named_in_to_or_cc(const Header& header) {
     Spellings named;
     for (const auto& field : header.fields()) {
-        if (!field.is("To") && !field.is("Cc")) continue;
-        for (const auto& text : readings(field.value)) {
-            for (const auto& address : addresses_of(text)) named.insert(plain_spelling(address));
-        }
+        if (names_addressees(field)) collect_addresses(field, named);
     }
     return named;
 }
@@ -87,20 +96,42 @@ bool is_shown(const std::string& address, const Spellings& named) {
     return std::any_of(all.begin(), all.end(), [&](const auto& each) { return named.contains(each); });
 }
 
-AddressSet blind_among(std::span<const Addresses> recipients, const Header& header) {
-    const auto named = named_in_to_or_cc(header);
-    AddressSet blind;
+// The addresses of the recipients none of whose addresses is shown.
+AddressSet beyond(const Spellings& shown, std::span<const Addresses> recipients) {
+    AddressSet hidden;
     for (const auto& recipient : recipients) {
-        const bool shown =
-            std::any_of(recipient.begin(), recipient.end(), [&](const auto& address) { return is_shown(address, named); });
-        if (shown) continue;
-        for (const auto& address : recipient) blind.add(address);
+        const bool is_one =
+            std::any_of(recipient.begin(), recipient.end(), [&](const auto& address) { return is_shown(address, shown); });
+        if (is_one) continue;
+        for (const auto& address : recipient) hidden.add(address);
     }
-    return blind;
+    return hidden;
+}
+
+struct Hidden {
+    AddressSet blind;   // in no To or Cc
+    AddressSet secret;  // nor shown as the author, whose address in a Received field tells nobody that he got the mail
+};
+
+Hidden hidden_in(const Header& header, std::span<const Addresses> recipients) {
+    auto shown = named_in_to_or_cc(header);
+    Hidden hidden;
+    hidden.blind = beyond(shown, recipients);
+    if (hidden.blind.empty()) return hidden;
+    for (const auto& field : header.fields()) {
+        if (names_authors(field)) collect_addresses(field, shown);
+    }
+    hidden.secret = beyond(shown, recipients);
+    return hidden;
 }
 
 bool holds_any(std::string_view value, const AddressSet& addresses) {
-    if (value.find_first_of("@=") == value.npos) return false;
+    if (value.find_first_of("@=%") == value.npos) return false;
+    const auto texts = readings(value);
+    return std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return addresses.held_or_tagged_by(text); });
+}
+
+bool holds_any_plainly(std::string_view value, const AddressSet& addresses) {
     const auto texts = readings(value);
     return std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return addresses.held_by(text); });
 }
@@ -130,15 +161,18 @@ bool names_blind(const ForClause& clause, const AddressSet& blind) {
     return holds_any(clause.text, blind) || names_local_part(clause.text, blind);
 }
 
-void append_received(std::string& out, const Field& field, const AddressSet& blind) {
+// Without the `for` clauses that name a blind recipient. What shows one elsewhere too goes whole; a sender by VERP may stay.
+std::string received_without(const Hidden& hidden, const Field& field) {
     const auto value_start = static_cast<std::size_t>(field.value.data() - field.raw.data());
+    std::string left;
     std::size_t kept = 0;
     for (const auto& clause : for_clauses(field.value)) {
-        if (!names_blind(clause, blind)) continue;
-        out.append(field.raw, kept, value_start + clause.begin - kept);
+        if (!names_blind(clause, hidden.blind)) continue;
+        left.append(field.raw, kept, value_start + clause.begin - kept);
         kept = value_start + clause.end;
     }
-    out.append(field.raw, kept);
+    left.append(field.raw, kept);
+    return holds_any_plainly(left, hidden.secret) ? std::string() : left;
 }
 
 // An address in a text, or what stands behind the `=` of a tag: `smtp.mailfrom=a@x.example`.
@@ -149,11 +183,9 @@ bool is_named(std::string_view address, const Spellings& named) {
 
 void collect_unnamed(std::string_view value, const Spellings& named, Spellings& out) {
     if (value.find('@') == value.npos) return;
-    for (const auto& text : readings(value)) {
-        for (const auto& address : addresses_of(text)) {
-            auto spelling = plain_spelling(address);
-            if (!is_named(spelling, named)) out.insert(std::move(spelling));
-        }
+    for (const auto& address : addresses_shown_in(value)) {
+        auto spelling = plain_spelling(address);
+        if (!is_named(spelling, named)) out.insert(std::move(spelling));
     }
 }
 
@@ -226,13 +258,14 @@ std::size_t exposure(std::string_view header_block) {
 std::string without_private(std::string_view header_block, std::span<const Addresses> recipients) {
     if (!within_limits(header_block)) return std::string(header_block);
     const Header header(header_block);
-    const auto blind = blind_among(recipients, header);
+    const auto hidden = hidden_in(header, recipients);
+    const auto& blind = hidden.blind;
     std::string out;
     out.reserve(header_block.size());
     for (const auto& field : header.fields()) {
         if (always_goes(field.name)) continue;
         if (field.is("Received") && !blind.empty()) {
-            append_received(out, field, blind);
+            out += received_without(hidden, field);
         } else if (blind.empty() || never_goes(field) || !holds_any(text_of(field), blind)) {
             out += field.raw;
         }

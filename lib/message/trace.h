@@ -35,9 +35,10 @@ using Addresses = std::vector<std::string>;
 
 /// The header block as it may be forwarded: without the fields that name one copy's recipient, without any other
 /// field that is not content and holds an address of one of `recipients` none of whose addresses is in To or Cc, and
-/// without such a `for` clause. Everything else byte for byte as it came, Message-ID always, and all of a header beyond the
-/// limits (header.h), which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing
-/// or has no dot, as fetchers write `joe@localhost`.
+/// without such a `for` clause, or the whole Received field where it shows such an address elsewhere too (other than the
+/// author's). Everything else byte for byte as it came, Message-ID always, and all of a header beyond the limits (header.h),
+/// which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing or has no dot, as
+/// fetchers write `joe@localhost`.
 std::string without_private(std::string_view header_block, std::span<const Addresses> recipients);
 
 /// The number of Received fields (RFC 5321 6.3).

@@ -248,13 +248,15 @@ void Intake::refuse(const Reply& reply) {
 /// From here on the ledger decides; what this connection still does, or its end, changes nothing of that.
 void Intake::offer() {
     if (incoming_->assembly.large()) upload(true);
+    const bool observed =
+        settings_->addresses.observe && !incoming_->assembly.untouched();  // what can't be compared merges never
     ledger::Copy copy = make_copy();
     auto summary = std::make_shared<const CopySummary>(summarize(copy));
     incoming_->upload = 0;
-    doors_.ledger.offer(std::move(copy), [weak = self_, summary, settings = settings_,
+    doors_.ledger.offer(std::move(copy), [weak = self_, summary, settings = settings_, observed,
                                           &observer = doors_.observer](const ledger::Acceptance& acceptance) {
         log_copy(*summary, acceptance);
-        if (settings->addresses.observe) log_would_merge(*summary, acceptance, observer, *settings);
+        if (observed) log_would_merge(*summary, acceptance, observer, *settings);
         if (*weak) (*weak)->answered(acceptance);
     });
 }

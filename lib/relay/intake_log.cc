@@ -33,8 +33,8 @@ void log_merge(const CopySummary& copy, const ledger::Acceptance& acceptance) {
     if (!suppressed.empty()) log::info("suppressed", {{"group", group}, {"message_id", id}, {"recipients", suppressed}});
     std::string elsewhere = with_verdict(copy, acceptance, {Verdict::elsewhere});
     if (!elsewhere.empty()) {
-        log::info("other_sender",
-                  {{"group", group}, {"message_id", id}, {"recipients", elsewhere}, {"other", acceptance.other_sender}});
+        log::info("elsewhere",
+                  {{"group", group}, {"message_id", id}, {"recipients", elsewhere}, {"other", acceptance.elsewhere}});
     }
     if (acceptance.other_content != 0) {
         log::warning("same_id_different_content",

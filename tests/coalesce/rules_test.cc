@@ -323,13 +323,13 @@ TEST_CASE("kinship by what match names") {
         {"all equal, forwarded", true, true, true, mine, me, false, Kinship::same},
         {"other id", true, true, true, identity("<2@x>", 1), me, true, Kinship::stranger},
         {"id in other case", true, true, true, identity("<1@X>", 1), me, true, Kinship::stranger},
-        {"other content", true, true, true, identity("<1@x>", 2), me, true, Kinship::other_content},
+        {"other content", true, true, true, identity("<1@x>", 2), me, true, Kinship::stranger},
         {"other sender", true, true, true, mine, "Sender@s.example", true, Kinship::other_sender},
         {"other sender, not matched", true, false, true, mine, "y@z", true, Kinship::same},
         {"no id on either side", true, true, true, identity("", 1), me, true, Kinship::stranger},
         {"other content, id alone counts", true, true, false, identity("<1@x>", 2), me, true, Kinship::same},
-        {"the same, forwarded", true, true, false, identity("<1@x>", 2), me, false, Kinship::other_content},
-        {"the same, other sender", true, true, false, identity("<1@x>", 2), "y@z", true, Kinship::other_content},
+        {"the same, forwarded", true, true, false, identity("<1@x>", 2), me, false, Kinship::stranger},
+        {"the same, other sender", true, true, false, identity("<1@x>", 2), "y@z", true, Kinship::stranger},
         {"other id, content alone counts", false, true, true, identity("<2@x>", 1), me, true, Kinship::same},
         {"content alone, other content", false, true, true, identity("<2@x>", 2), me, true, Kinship::stranger},
         {"content alone, other sender", false, true, true, identity("<2@x>", 1), "y@z", true, Kinship::other_sender},
@@ -374,8 +374,13 @@ TEST_CASE("match without content: who has the first message already gets the oth
     life.policy.match_content = false;
     life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
     life.outcome(1, What::delivered, seconds(1));
-    CHECK(kinship(life.group, copy_for({"a@x"}, identity("<1@x>", 2)), life.policy) == Kinship::other_content);
-    CHECK(kinship(life.group, copy_for({"b@x"}, identity("<1@x>", 2)), life.policy) == Kinship::same);
+    const Arriving other = copy_for({"a@x", "b@x", "c@x"}, identity("<1@x>", 2));
+    CHECK(kinship(life.group, copy_for({"b@x"}, other.identity), life.policy) == Kinship::same);
+    CHECK(kinship(life.group, other, life.policy) == Kinship::partly_served);
+    Life apart(other);
+    const Joined joined = apart.arrive(other, seconds(2), {&life.group, 1});
+    const std::vector expected{Verdict::added, Verdict::elsewhere, Verdict::added};
+    CHECK_MESSAGE(joined.verdicts == expected, "b waits for the first content, and gets that alone");
 }
 
 TEST_CASE("the order of copies within a window does not matter") {
@@ -412,7 +417,7 @@ TEST_CASE("without content in match a recipient whom foreign leaves out parts no
     CHECK(kinship(life.group, other, policy) == Kinship::same);
     life.outcome(1, What::delivered, seconds(1));
     life.arrive(copy_for({"b@x"}), seconds(2));
-    CHECK_MESSAGE(kinship(life.group, other, policy) == Kinship::other_content, "somebody has the other content");
+    CHECK_MESSAGE(kinship(life.group, other, policy) == Kinship::partly_served, "somebody has the other content");
 }
 
 TEST_CASE("what RCPT asked for is each recipient's own, in one group") {
@@ -478,7 +483,7 @@ TEST_CASE("copies that differ in SMTPUTF8, RET or ENVID go apart, and nobody's n
     with.identity = message::sent_with(with.options, with.identity);
     Life life(copy_for({"a@x"}));
     life.arrive(copy_for({"a@x"}), seconds(0));
-    CHECK(kinship(life.group, with, life.policy) == Kinship::other_content);
+    CHECK(kinship(life.group, with, life.policy) == Kinship::stranger);
     life.policy.match_content = false;
     CHECK(kinship(life.group, with, life.policy) == Kinship::same);
 }

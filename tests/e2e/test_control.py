@@ -92,6 +92,9 @@ class Control(Case):
         for arguments in ((), ("frobnicate",), ("why",), ("release",), ("list", "everything"), ("release", "x y"), ("--bogus",)):
             with self.subTest(arguments):
                 daemon.ctl(*arguments, status=2)
+        told = daemon.ctl_result("lst").stderr
+        for word in ("lst", "status", "list", "why", "release"):
+            self.assertIn(word, told)
 
     def test_without_a_daemon_it_says_so(self):
         daemon = self.daemon(self.received, start=False)

@@ -278,7 +278,15 @@ class Observe(Merging):
         self.assertEqual([sorted(each.recipients) for each in found], [[at("anna"), at("bert")]] * 3)
         for user, each in zip(("anna", "bert", "carl"), sorted(found, key=lambda each: each.header("Delivered-To"))):
             self.assertTrue(each.message.endswith(copy_for(message, user)))
-        self.assertRegex(daemon.log(), "observe")
+        self.assertEqual(daemon.log().count("would_merge "), 2)
+
+    def test_what_would_go_alone_is_not_told_to_merge(self):
+        daemon = self.start(grouping={"observe": True})
+        message = Message(1)
+        for letter in (b"a", b"b"):
+            daemon.send(message.sender, [at("anna")], b"X-A: b\r\n" * 10_001 + copy_for(message, "anna") + letter + b"\r\n")
+        self.received.wait(2)
+        self.assertNotIn("would_merge", daemon.log())
 
     def test_it_leaves_no_history(self):
         daemon = self.start(grouping={"observe": True})

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "fixture.h"
+#include "ledger/group_store.h"
 #include "ledger/reader.h"
 #include "ledger/spool_error.h"
 
@@ -219,6 +220,45 @@ TEST_CASE("same Message-ID, other content: a group of its own, and it is said") 
     CHECK(other.verdicts == std::vector{Verdict::added});
 }
 
+TEST_CASE("other content of a Message-ID is told once for each group, whatever match names, and of no id it is not") {
+    for (const bool match_id : {true, false}) {
+        Bench bench;
+        Spool::Settings settings = bench.settings;
+        settings.policy.match_id = match_id;
+        bench.spool().configure(settings);
+        const Acceptance first = bench.offer(make_copy({"a@x"}, "<1@x>", 5));
+        CHECK(first.other_content == 0);
+        CHECK(bench.offer(make_copy({"a@x"}, "<1@x>", 9)).other_content == first.group);
+        CHECK(bench.offer(make_copy({"b@x"}, "<1@x>", 9)).other_content == 0);
+        CHECK(bench.offer(make_copy({"a@x"}, "<1@x>", 1)).other_content != 0);
+        CHECK(bench.offer(make_copy({"a@x"}, "<2@x>", 2)).other_content == 0);
+        for (std::uint8_t content : {3, 4}) CHECK(bench.offer(make_copy({"a@x"}, "", content)).other_content == 0);
+    }
+}
+
+TEST_CASE(
+    "a copy has to do with few groups in a flood of one Message-ID with other content, or of one content with other ids") {
+    Bench bench;
+    for (std::uint8_t i = 1; i <= 20; ++i) bench.offer(make_copy({"a@x"}, "<1@x>", i));
+    for (int i = 2; i <= 21; ++i) bench.offer(make_copy({"a@x"}, "<" + std::to_string(i) + "@x>", 50));
+    const std::int64_t without_id = bench.offer(make_copy({"a@x"}, "", 50)).group;
+    Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    GroupStore groups(database);
+    coalesce::Policy policy;
+    const auto related = [&](const std::string& id, std::uint8_t content) {
+        return groups.related(make_copy({}, id, content).arriving.identity, policy);
+    };
+    CHECK(related("<1@x>", 7) == std::vector<std::int64_t>{7});
+    CHECK(related("<1@x>", 99).empty());
+    CHECK(related("<3@x>", 50) == std::vector<std::int64_t>{22});
+    CHECK(related("", 50) == std::vector<std::int64_t>{without_id});
+    policy.match_id = false;
+    CHECK_MESSAGE(related("<3@x>", 50).size() == 21, "all are one message then, whatever stands in the spool from before");
+    policy = {};
+    policy.match_content = false;
+    CHECK_MESSAGE(related("<1@x>", 99).size() == 20, "all of them wait, and any of them may take the copy");
+}
+
 TEST_CASE("the same message under another sender is kept from those who have it") {
     Bench bench;
     Acceptance first = bench.offer(make_copy({"a@x"}));
@@ -226,7 +266,7 @@ TEST_CASE("the same message under another sender is kept from those who have it"
     verp.arriving.sender = "bounce-2@s.example";
     Acceptance second = bench.offer(verp);
     CHECK(second.group != first.group);
-    CHECK(second.other_sender == first.group);
+    CHECK(second.elsewhere == first.group);
     CHECK(second.verdicts == std::vector{Verdict::elsewhere, Verdict::added});
 }
 
@@ -248,6 +288,25 @@ TEST_CASE("who got a message by either of two groups does not get it again when 
         }
         CHECK(bench.offer(make_copy({"c@x"})).verdicts == std::vector{Verdict::added});
     }
+}
+
+TEST_CASE("match without content: nobody gets one more content than he must") {
+    Bench bench;
+    Spool::Settings settings = bench.settings;
+    settings.policy.match_content = false;
+    bench.spool().configure(settings);
+    bench.offer(make_copy({"a@x", "b@x"}));
+    bench.pass(std::chrono::minutes(1));
+    Due first = bench.take_due().at(0);
+    first.recipients.pop_back();
+    bench.settle_all(first, What::delivered);
+    const Acceptance other = bench.offer(make_copy({"a@x", "b@x", "c@x"}, "<1@x>", 2));
+    CHECK(other.verdicts == std::vector{Verdict::added, Verdict::elsewhere, Verdict::added});
+    CHECK(other.elsewhere == first.group);
+    CHECK(other.other_content == first.group);
+    const Acceptance third = bench.offer(make_copy({"b@x", "c@x", "d@x"}, "<1@x>", 3));
+    const std::vector expected{Verdict::elsewhere, Verdict::merged, Verdict::added};
+    CHECK_MESSAGE(third.verdicts == expected, "two groups wait: nobody gets it by both");
 }
 
 TEST_CASE("a header that is exchanged brings its own size and bytes beyond ASCII") {

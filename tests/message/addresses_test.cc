@@ -2,12 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
+#include "holds.h"
 #include "message/header.h"
 
 using namespace onecopy::message;
+using onecopy::message::testing::holds_address;
 
 TEST_SUITE_BEGIN("addresses");
 
@@ -64,6 +67,8 @@ TEST_CASE("a text holds an address as a whole, in any case, also encoded") {
              "a=x.example",
              "a@x.example@y",
              "rfc822;a@x.example",
+             "https://l.example/u?e=a%40x.example&x",
+             "=?utf-8?q?a=40x.example?=",
          }) {
         CAPTURE(text);
         CHECK(holds_address(text, address));
@@ -84,6 +89,9 @@ TEST_CASE("a text holds an address as a whole, in any case, also encoded") {
              "a@x-example",
              "\"b a\"@x.example",
              "a=x.exampled@y",
+             "a%41x.example",
+             "a40x.example",
+             "=40x.example",
          }) {
         CAPTURE(text);
         CHECK_FALSE(holds_address(text, address));
@@ -112,7 +120,8 @@ TEST_CASE("quoted local-parts, literals and both spellings of a domain are found
 TEST_CASE("no fold hides an address") {
     for (const std::string value :
          {"joe@\r\n x.example", "joe\r\n\t@x.example", "jo\r\n e@x.example", "for\r\n joe@x.example", "joe@x.exam\r\n ple",
-          "joe \r\n @ \r\n x.example", "b+joe=\r\n x.example@y"}) {
+          "joe \r\n @ \r\n x.example", "b+joe=\r\n x.example@y", "joe(a comment)@x.example", "joe@x. example",
+          "joe (a (nested) \\) one) @ (x)x (y) . example", "joe@x(\"quote)\r\n .example"}) {
         CAPTURE(value);
         bool held = false;
         for (const auto& text : readings(value)) held = held || holds_address(text, "joe@x.example");
@@ -137,6 +146,31 @@ TEST_CASE("a set finds any of its addresses, and no other") {
     CHECK(set.has_local_part("\"bb\""));
     CHECK_FALSE(set.has_local_part("b"));
     CHECK_FALSE(set.has_local_part(""));
+}
+
+TEST_CASE("a tag is no address, and an encoded one is") {
+    AddressSet set;
+    set.add("a@x.example");
+    CHECK_FALSE(set.held_by("bounce+a=x.example@y"));
+    CHECK(set.held_or_tagged_by("bounce+a=x.example@y"));
+    CHECK(set.held_by("a=40x.example"));
+}
+
+TEST_CASE("quotes hide no parenthesis, and a comment that does not end is text") {
+    CHECK(addresses_shown_in("\"a(b\"@x") == std::vector<std::string>{"\"a(b\"@x"});
+    CHECK(addresses_shown_in("a(b@x") == std::vector<std::string>{"b@x"});
+    CHECK(addresses_shown_in("a(\\)b@x") == std::vector<std::string>{"b@x"});
+}
+
+TEST_CASE("many addresses of many lengths are searched for in no more time than one") {
+    AddressSet set;
+    std::string name;
+    for (int i = 0; i < 900; ++i) set.add((name += i % 2 == 0 ? '-' : 'a') + "@x.example");
+    std::string text;
+    while (text.size() < 1'000'000) text.append("_-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a@x.example.org ");
+    const auto start = std::chrono::steady_clock::now();
+    CHECK_FALSE(set.held_by(text));
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
 }
 
 TEST_SUITE_END();

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "holds.h"
 #include "message/header.h"
 
 using namespace onecopy::message;
+using onecopy::message::testing::holds_address;
 using namespace std::chrono_literals;
 
 namespace {
@@ -254,6 +256,10 @@ TEST_CASE("each field seen in the wild goes or stays as the table says") {
         {"X-Sender: anyone@x", false},
         {"X-Receiver: anyone@x", true},
         {"Received: from a by b (envelope-from <l+joe=corp.example@list>); Mon", false},
+        {"Received: from a by b (envelope-from <joe@corp.example>); Mon", true},
+        {"Received: from a by b (mailbox joe@corp.example) id 1; Mon", true},
+        {"Received: from a by b id joe@corp.example for <joe@corp.example>; Mon", true},
+        {"Received: from a by b (envelope-from <bob@corp.example>); Mon", false},
         {"Bcc: anyone@x", true},
         {"Bcc:", true},
         {"bcc \t: joe@corp.example", true},
@@ -273,6 +279,10 @@ TEST_CASE("each field seen in the wild goes or stays as the table says") {
         {"X-Anything: x\r\n joe@corp.example y", true},
         {"X-Anything: \"joe\"@corp.example", true},
         {"X-joe@corp.example: x", true},
+        {"X-Report: https://x.example/?u=joe%40corp.example", true},
+        {"X-Anything: =?utf-8?q?joe=40corp.example?=", true},
+        {"X-Anything: joe(him)@corp.example", true},
+        {"X-Anything: joe@corp (x). example", true},
         {"From joe@corp.example Mon Jan  1 00:00:00 2024", true},
         {"DKIM-Signature: v=1; d=x.example;\r\n\ti=joe@corp.example; b=abc", true},
         {"DKIM-Signature: v=1; d=x.example; i=@x.example; b=abc", false},
@@ -346,7 +356,7 @@ TEST_CASE("other Received fields stay as they came") {
              " by b for <bob@corp.example>; Mon",
              " by b for <all@provider>; Mon",
              " by b for <CAROL@corp.example> (x); Mon",
-             " from joe@corp.example by b; Mon",
+             " from bob@corp.example by b; Mon",
              " by b for <bjoe@corp.example>; Mon",
              " by b for bjoe; Mon",
              " by b for <joe@provider.example>; Mon",
@@ -356,13 +366,25 @@ TEST_CASE("other Received fields stay as they came") {
              " by b for <",
              " by b for ;",
              " by b for (x",
-             " fornax <joe@corp.example>",
+             " fornax <bob@corp.example>",
              " (qmail 1 invoked for bounce); Mon",
-             " by b (envelope-from <joe@corp.example>); Mon",
+             " by b (envelope-from <bob@corp.example>); Mon",
+             " by b (envelope-from <ann@x.example>); Mon",
+             " by b (envelope-from <l+joe=corp.example@list>); Mon",
          }) {
         CAPTURE(value);
         CHECK(kept_of("Received:" + value + "\r\n") == "Received:" + value + "\r\n");
     }
+}
+
+TEST_CASE("an author who is a blind recipient: that he sent it is no secret, that he got it is one") {
+    const std::string from = "From: Ann <ann@x.example>\r\nTo: bob@corp.example\r\n";
+    const auto cleaned_of = [&](const std::string& field) {
+        return cleaned(field + from, {"bob@corp.example", "ann@x.example"});
+    };
+    CHECK(cleaned_of("Received: by b (envelope-from <ann@x.example>) for <ann@x.example>; Mon\r\n") ==
+          "Received: by b (envelope-from <ann@x.example>); Mon\r\n" + from);
+    CHECK(cleaned_of("X-A: ann@x.example\r\n") == from);
 }
 
 TEST_CASE("who is in To or Cc, in any spelling, is no secret") {
