@@ -62,6 +62,59 @@ void check_postmaster(const Config& config, const SeenKeys& seen, Report& report
                  "must be a local address, and " + quote(domain) + " is not in recipients.local_domains");
 }
 
+/// Two keys that mean something together alone.
+struct Pair {
+    std::string_view key;
+    std::string_view other;
+    bool (*lacks_other)(const Config&);
+    std::string_view words;
+};
+
+bool listens(const Config& config, bool (*so)(const Listen&)) {
+    return std::ranges::any_of(config.listen, so);
+}
+
+bool over_tls(const Listen& listen) {
+    return listen.tls != ListenTls::none;
+}
+
+bool authenticates(const Listen& listen) {
+    return listen.auth != Auth::none;
+}
+
+constexpr Pair all_pairs[] = {
+    {"listen", "tls.certificate", [](const Config& c) { return listens(c, over_tls) && c.tls.certificate.empty(); },
+     "`tls` needs tls.certificate and tls.key"},
+    {"tls.certificate", "tls.key", [](const Config& c) { return !c.tls.certificate.empty() && c.tls.key.empty(); },
+     "needs tls.key"},
+    {"tls.key", "tls.certificate", [](const Config& c) { return !c.tls.key.empty() && c.tls.certificate.empty(); },
+     "needs tls.certificate"},
+    {"listen", "users", [](const Config& c) { return listens(c, authenticates) && c.users.empty(); },
+     "`auth` needs users, the file that tells who may authenticate"},
+    {"backend.username", "backend.password_file",
+     [](const Config& c) { return !c.backend.username.empty() && c.backend.password_file.empty(); },
+     "needs backend.password_file"},
+    {"backend.password_file", "backend.username",
+     [](const Config& c) { return !c.backend.password_file.empty() && c.backend.username.empty(); },
+     "needs backend.username"},
+};
+
+void check_pairs(const Config& config, const SeenKeys& seen, Report& report) {
+    for (const Pair& pair : all_pairs) {
+        if (!sound(seen, pair.key) || !sound(seen, pair.other) || !pair.lacks_other(config)) continue;
+        report.wrong(pair.key, place(seen, pair.key), std::string(pair.words));
+    }
+}
+
+bool is_loopback(std::string_view network) {
+    return network.starts_with("127.") || network == "::1" || network == "::1/128";
+}
+
+/// Somebody who may connect can't authenticate: in plain text only loopback may.
+bool lets_nobody_authenticate(const Listen& listen) {
+    return authenticates(listen) && !over_tls(listen) && !std::ranges::all_of(listen.allow, is_loopback);
+}
+
 bool names_everybody(const RecoverFrom& source) {
     constexpr std::string_view names[] = {"To", "Cc", "From", "Sender", "Reply-To"};
     return std::ranges::any_of(names, [&](std::string_view name) { return base::equal_ignoring_case(name, source.field); });
@@ -73,6 +126,16 @@ struct Warning {
 };
 
 constexpr Warning all_warnings[] = {
+    {[](const Config& c) { return !c.tls.certificate.empty() && !listens(c, over_tls); },
+     "tls.certificate has no effect: no socket of listen has `tls`"},
+    {[](const Config& c) { return !c.users.empty() && !listens(c, authenticates); },
+     "users has no effect: no socket of listen has `auth`"},
+    {[](const Config& c) { return listens(c, lets_nobody_authenticate); },
+     "listen has `auth` on a socket without `tls` that more than loopback may use: AUTH is offered under TLS and to "
+     "loopback "
+     "alone"},
+    {[](const Config& c) { return !c.backend.ca_file.empty() && c.backend.tls != BackendTls::verify; },
+     "backend.ca_file has no effect without backend.tls: verify"},
     {[](const Config& c) { return c.recipients.local_domains.empty(); },
      "recipients.local_domains is empty: every domain counts as local, and recipients elsewhere whom a header names would "
      "be "
@@ -110,6 +173,7 @@ void check_together(const Config& config, const SeenKeys& seen, Report& report) 
     if (sound(seen, "grouping.match")) check_match(config, seen, report);
     if (sound(seen, "recipients.recover_from")) check_recover_from(config, seen, report);
     check_postmaster(config, seen, report);
+    check_pairs(config, seen, report);
 }
 
 std::vector<std::string> warnings_of(const Config& config) {

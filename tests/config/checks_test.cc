@@ -68,6 +68,16 @@ TEST_CASE("the postmaster is local, in whichever spelling of the domain") {
     CHECK(postmaster(unicode, "me@xn--bcher-kva.example").empty());
 }
 
+TEST_CASE("what needs another key says which") {
+    CHECK(complaint("listen[].tls", "starttls") == "listen: `tls` needs tls.certificate and tls.key");
+    CHECK(complaint("listen[].auth", "required") == "listen: `auth` needs users, the file that tells who may authenticate");
+    CHECK(complaint("tls.certificate", "/c.pem") == "needs tls.key");
+    CHECK(complaint("tls.key", "/k.pem") == "needs tls.certificate");
+    CHECK(complaint("backend.username", "me") == "needs backend.password_file");
+    CHECK(complaint("backend.password_file", "/p") == "needs backend.username");
+    CHECK_MESSAGE(complaint("tls.certificate", "c.pem").find("needs") == std::string::npos, "one complaint a mistake");
+}
+
 TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
     struct Row {
         std::string more;
@@ -88,6 +98,9 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         {"  max_recipients: 99\n" + local, "backend.max_recipients is below 100"},
         {limits + "connections: 10\n  connections_per_client: 11\n", "limits.connections_per_client has no effect"},
         {local + "delivery:\n  expire: 30m\n", "delivery.expire ends mail before"},
+        {local + "tls: {certificate: /c.pem, key: /k.pem}\n", "tls.certificate has no effect"},
+        {local + "users: /u\n", "users has no effect"},
+        {"  ca_file: /ca.pem\n" + local, "backend.ca_file has no effect"},
     };
     for (const Row& row : rows) {
         CAPTURE(row.more);
@@ -96,6 +109,20 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         CHECK(warnings[0].starts_with(row.begins));
     }
     CHECK(warned("recipients:\n  foreign: reject\n").size() == 2);
+}
+
+TEST_CASE("who may connect in plain text from elsewhere can't authenticate, and that is warned of") {
+    const auto warnings = [](const std::string& tls, const std::string& allow) {
+        const Reading reading = read("listen: [{address: 127.0.0.1:25, auth: optional, tls: " + tls + ", allow: [" + allow +
+                                     "]}]\nbackend: {servers: [a.example:25]}\nusers: /u\n"
+                                     "tls: {certificate: /c.pem, key: /k.pem}\n" +
+                                     local);
+        REQUIRE(reading.problems.empty());
+        return std::ranges::count_if(reading.warnings, [](const auto& one) { return one.starts_with("listen has `auth`"); });
+    };
+    CHECK(warnings("none", "10.0.0.0/8") == 1);
+    CHECK(warnings("none", "127.0.0.0/8, \"::1\"") == 0);
+    CHECK(warnings("starttls", "10.0.0.0/8") == 0);
 }
 
 TEST_CASE("what stays within its bounds is warned of nothing") {

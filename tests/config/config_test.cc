@@ -24,12 +24,27 @@ listen:
   - address: 127.0.0.1:2525
     allow: [10.0.0.0/8, "fd00::/8"]
     line_endings: reject
+    tls: required
+    auth: optional
+    proxy_protocol: true
   - address: "[::1]:2526"
+    tls: implicit
   - address: unix:/run/onecopy/smtp
+    protocol: lmtp
   - address: systemd:smtp
+tls:
+  certificate: /etc/onecopy/cert.pem
+  key: /etc/onecopy/key.pem
+  min_version: "1.3"
+users: /etc/onecopy/users
 backend:
   servers: [one.example:25, "[::1]:2525"]
-  tls: none
+  protocol: lmtp
+  tls: verify
+  tls_min_version: "1.0"
+  ca_file: /etc/onecopy/ca.pem
+  username: onecopy
+  password_file: /etc/onecopy/password
   connections: 7
   messages_per_connection: 8
   connection_lifetime: 9m
@@ -87,7 +102,22 @@ TEST_CASE("every key is read") {
     CHECK(config.listen[2].address == "unix:/run/onecopy/smtp");
     CHECK(config.listen[3].address == "systemd:smtp");
     CHECK(config.backend.servers == Lines{"one.example:25", "[::1]:2525"});
-    CHECK(config.backend.tls == BackendTls::none);
+    CHECK(config.listen[0].tls == ListenTls::required);
+    CHECK(config.listen[0].auth == Auth::optional);
+    CHECK(config.listen[0].proxy_protocol);
+    CHECK(config.listen[0].protocol == Protocol::smtp);
+    CHECK(config.listen[1].tls == ListenTls::implicit);
+    CHECK(config.listen[2].protocol == Protocol::lmtp);
+    CHECK(config.tls.certificate == "/etc/onecopy/cert.pem");
+    CHECK(config.tls.key == "/etc/onecopy/key.pem");
+    CHECK(config.tls.min_version == TlsVersion::v1_3);
+    CHECK(config.users == "/etc/onecopy/users");
+    CHECK(config.backend.protocol == Protocol::lmtp);
+    CHECK(config.backend.tls == BackendTls::verify);
+    CHECK(config.backend.tls_min_version == TlsVersion::v1_0);
+    CHECK(config.backend.ca_file == "/etc/onecopy/ca.pem");
+    CHECK(config.backend.username == "onecopy");
+    CHECK(config.backend.password_file == "/etc/onecopy/password");
     CHECK(config.backend.connections == 7);
     CHECK(config.backend.messages_per_connection == 8);
     CHECK(config.backend.connection_lifetime == minutes(9));
@@ -244,21 +274,6 @@ TEST_CASE("a key of a feature that is not there takes its default, and nothing e
         std::string taken, refused;
     };
     const Row rows[] = {
-        {"listen[].protocol", "smtp", "lmtp"},
-        {"listen[].tls", "none", "starttls"},
-        {"listen[].auth", "none", "required"},
-        {"listen[].proxy_protocol", "false", "true"},
-        {"tls.certificate", "", "/etc/onecopy/cert.pem"},
-        {"tls.key", "", "/etc/onecopy/key.pem"},
-        {"tls.min_version", "\"1.2\"", "\"1.3\""},
-        {"users", "", "/etc/onecopy/users"},
-        {"backend.protocol", "smtp", "lmtp"},
-        {"backend.tls", "opportunistic", "required"},
-        {"backend.tls", "none", "verify"},
-        {"backend.tls_min_version", "\"1.2\"", "\"1.0\""},
-        {"backend.ca_file", "", "/etc/ssl/ca.pem"},
-        {"backend.username", "", "me"},
-        {"backend.password_file", "", "/etc/onecopy/password"},
         {"delivery.warn_after", "4h", "1h"},
         {"delivery.warn_after", "0s", "5m"},
         {"delivery.notify", "sender", "postmaster"},
@@ -272,7 +287,7 @@ TEST_CASE("a key of a feature that is not there takes its default, and nothing e
 }
 
 TEST_CASE("the defaults that are not in force are named, unless they are set to what is") {
-    CHECK(defaults_not_in_force(read(least).config) == Lines{"backend.tls", "delivery.warn_after", "delivery.notify"});
+    CHECK(defaults_not_in_force(read(least).config) == Lines{"delivery.warn_after", "delivery.notify"});
     CHECK(defaults_not_in_force(read(everything).config).empty());
 }
 

@@ -44,11 +44,23 @@ std::set<std::string> keys_of_later() {
 const std::map<std::string, std::string> others = {
     {"hostname", "proxy.corp.example"},
     {"listen[].address", "\"[::1]:25\""},
+    {"listen[].protocol", "lmtp"},
+    {"listen[].tls", "starttls"},
+    {"listen[].auth", "optional"},
     {"listen[].allow", "[192.0.2.0/24]"},
+    {"listen[].proxy_protocol", "true"},
     {"listen[].line_endings", "reject"},
     {"backend.servers", "[a.example:25, b.example:26]"},
-    {"backend.tls", "none"},
-    {"backend.tls_min_version", "\"1.2\""},
+    {"tls.certificate", "/cert.pem"},
+    {"tls.key", "/key.pem"},
+    {"tls.min_version", "\"1.3\""},
+    {"users", "/users"},
+    {"backend.protocol", "lmtp"},
+    {"backend.tls", "verify"},
+    {"backend.tls_min_version", "\"1.0\""},
+    {"backend.ca_file", "/ca.pem"},
+    {"backend.username", "onecopy"},
+    {"backend.password_file", "/password"},
     {"backend.connections", "5"},
     {"backend.messages_per_connection", "101"},
     {"backend.connection_lifetime", "6m"},
@@ -84,11 +96,36 @@ const std::map<std::string, std::string> others = {
     {"log.level", "debug"},
 };
 
-/// `with()`, where the two keys of `least` are replaced.
+/// What a key can't stand without.
+const std::map<std::string, std::map<std::string, std::string>> companions = {
+    {"listen[].tls", {{"tls.certificate", "/cert.pem"}, {"tls.key", "/key.pem"}}},
+    {"listen[].auth", {{"users", "/users"}}},
+    {"tls.certificate", {{"tls.key", "/key.pem"}}},
+    {"tls.key", {{"tls.certificate", "/cert.pem"}}},
+    {"backend.username", {{"backend.password_file", "/password"}}},
+    {"backend.password_file", {{"backend.username", "onecopy"}}},
+    {"recipients.recover_from", {{"recipients.local_domains", "[corp.example]"}}},
+};
+
+std::map<std::string, std::string> companions_of(const std::string& key) {
+    const auto found = companions.find(key);
+    return found == companions.end() ? std::map<std::string, std::string>() : found->second;
+}
+
+/// `with()`, where the two keys of `least` are replaced, and with the key's companions.
 std::string changed(const std::string& key, const std::string& value) {
     if (key == "listen[].address") return "listen: [{address: " + value + "}]\nbackend: {servers: [mail.example:25]}\n";
     if (key == "backend.servers") return "listen: [{address: 127.0.0.1:2525}]\nbackend: {servers: " + value + "}\n";
-    return with(key, value) + (key == "recipients.recover_from" ? "  local_domains: [corp.example]\n" : "");
+    std::string text = with(key, value);
+    const std::string section = key.substr(0, key.find('.'));
+    std::string open = section;
+    for (const auto& [name, companion] : companions_of(key)) {
+        const auto dot = name.find('.');
+        if (dot != name.npos && name.substr(0, dot) != open) text += (open = name.substr(0, dot)) + ":\n";
+        const std::string line = (dot == name.npos ? name : "  " + name.substr(dot + 1)) + ": " + companion + "\n";
+        section == "backend" ? text.insert(text.find("  servers"), line) : text += line;
+    }
+    return text;
 }
 
 }  // namespace
@@ -108,7 +145,7 @@ TEST_CASE("each key is read into a place of its own") {
         CHECK(reading.problems.empty());
         auto expected = defaults;
         expected[key] = other->second;
-        if (key == "recipients.recover_from") expected["recipients.local_domains"] = "[corp.example]";
+        for (const auto& [name, companion] : companions_of(key)) expected[name] = companion;
         if (expected["recipients.local_domains"] != "[]") expected["delivery.postmaster"] = "postmaster@corp.example";
         CHECK(shown(reading.config) == expected);
     }
@@ -120,20 +157,6 @@ TEST_CASE("a key whose feature is not there says so, and what may stand there in
     };
     const std::string none = "is not supported yet: this version has no ";
     const Row rows[] = {
-        {"listen[].protocol", "lmtp", "`lmtp` " + none + "LMTP; leave it out, or write smtp"},
-        {"listen[].tls", "starttls", "`starttls` " + none + "TLS; leave it out, or write none"},
-        {"listen[].auth", "optional", "`optional` " + none + "AUTH; leave it out, or write none"},
-        {"listen[].proxy_protocol", "true", "`true` " + none + "PROXY protocol; leave it out, or write false"},
-        {"tls.certificate", "/cert.pem", "`/cert.pem` " + none + "TLS; leave it empty"},
-        {"tls.key", "/key.pem", "`/key.pem` " + none + "TLS; leave it empty"},
-        {"tls.min_version", "1.3", "`\"1.3\"` " + none + "TLS; leave it out, or write \"1.2\""},
-        {"users", "/users", "`/users` " + none + "AUTH; leave it empty"},
-        {"backend.protocol", "lmtp", "`lmtp` " + none + "LMTP; leave it out, or write smtp"},
-        {"backend.tls", "verify", "`verify` " + none + "TLS; leave it out, or write opportunistic or none"},
-        {"backend.tls_min_version", "\"1.0\"", "`\"1.0\"` " + none + "TLS; leave it out, or write \"1.2\""},
-        {"backend.ca_file", "/ca.pem", "`/ca.pem` " + none + "TLS; leave it empty"},
-        {"backend.username", "onecopy", "`onecopy` " + none + "AUTH; leave it empty"},
-        {"backend.password_file", "/password", "`/password` " + none + "AUTH; leave it empty"},
         {"delivery.warn_after", "1h", "`1h` " + none + "delay notices; leave it out, or write 4h or 0s"},
         {"delivery.notify", "postmaster", "`postmaster` " + none + "failure notices; leave it out, or write sender or none"},
         {"http.address", "127.0.0.1:9925", "`127.0.0.1:9925` " + none + "status page; leave it empty"},
