@@ -40,7 +40,7 @@ void log_at(base::Level level, const std::string& event, const std::string& deta
 
 }  // namespace
 
-Daemon::Daemon(std::string config_file, config::Reading reading)
+Daemon::Daemon(std::string config_file, config::Reading reading, const relay::Credentials& credentials)
     : config_file_(std::move(config_file)),
       config_(std::move(reading.config)),
       warnings_(std::move(reading.warnings)),
@@ -55,7 +55,7 @@ Daemon::Daemon(std::string config_file, config::Reading reading)
     loop_.each_turn(log::flush);
     delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_);
     control_ = std::make_unique<Control>(config_.control_socket, control_doors());
-    inbound_->configure(config_);
+    inbound_->configure(config_, credentials);
 }
 
 /// The ledger's thread ends first: what it still posts finds nobody.
@@ -135,21 +135,27 @@ void Daemon::reload() {
         for (const std::string& warning : reading.warnings) log::warning("config_warning", {{"detail", warning}});
         apply(std::move(reading.config));
     } else {
-        log::error("reload_refused", {{"detail", "the old configuration stays in force"}});
+        refuse_reload("the old configuration stays in force");
     }
     ::sd_notify(0, "READY=1");
 }
 
-/// Listeners first: they alone can fail, and then nothing has changed.
+void Daemon::refuse_reload(const std::string& why) {
+    log::error("reload_refused", {{"detail", why}});
+}
+
+/// Files and listeners first: they alone can fail, and then nothing has changed.
 void Daemon::apply(config::Config config) {
+    const relay::CredentialsReading reading = relay::read_credentials(config);
+    for (const std::string& problem : reading.problems) log::error("config_error", {{"detail", problem}});
+    if (!reading.problems.empty()) return refuse_reload("the old configuration stays in force");
     say_what_stays(config);
     config.spool.directory = config_.spool.directory;
     config.control_socket = config_.control_socket;
     try {
-        inbound_->configure(config);
+        inbound_->configure(config, reading.credentials);
     } catch (const std::runtime_error& error) {
-        log::error("reload_refused", {{"detail", error.what()}});
-        return;
+        return refuse_reload(error.what());
     }
     ledger_->configure(relay::rules_of(config), config.spool.min_free, config.hostname);
     delivery_->configure(config);

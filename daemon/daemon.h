@@ -18,7 +18,7 @@ namespace onecopy {
 /// be had, and std::runtime_error where a socket can't.
 class Daemon {
 public:
-    Daemon(std::string config_file, config::Reading reading);
+    Daemon(std::string config_file, config::Reading reading, const relay::Credentials& credentials);
     ~Daemon();
 
     /// Until SIGTERM or SIGINT, and everything owed has been said.
@@ -30,6 +30,7 @@ private:
     Control::Doors control_doors();
     void greet();
     void reload();
+    void refuse_reload(const std::string& why);
     void apply(config::Config config);
     void say_what_stays(const config::Config& config);
     void stop();

@@ -4,11 +4,14 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "arguments.h"
 #include "daemon.h"
 #include "ledger/spool_error.h"
+#include "relay/credentials.h"
 
 namespace {
 
@@ -43,7 +46,14 @@ int tell_problems(const std::string& file, const config::Reading& reading) {
     return config_error;
 }
 
+int tell_problems(const std::vector<std::string>& problems) {
+    for (const std::string& problem : problems) std::fprintf(stderr, "%s\n", problem.c_str());
+    return config_error;
+}
+
 int check(const std::string& file, const config::Reading& reading) {
+    const relay::CredentialsReading credentials = relay::read_credentials(reading.config);
+    if (!credentials.problems.empty()) return tell_problems(credentials.problems);
     for (const std::string& warning : reading.warnings)
         std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
     std::printf("%s: ok\n", file.c_str());
@@ -57,7 +67,9 @@ int print(const config::Config& config) {
 
 int run(const Arguments& arguments, config::Reading reading) try {
     harden();
-    Daemon daemon(arguments.config, std::move(reading));
+    const relay::CredentialsReading credentials = relay::read_credentials(reading.config);
+    if (!credentials.problems.empty()) return tell_problems(credentials.problems);
+    Daemon daemon(arguments.config, std::move(reading), credentials.credentials);
     daemon.run();
     return 0;
 } catch (const ledger::SpoolError& error) {

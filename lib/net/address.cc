@@ -73,6 +73,13 @@ std::string address_text(const sockaddr* address) {
     return text;
 }
 
+bool is_loopback(const sockaddr* address) {
+    const Raw raw = raw_of(address);
+    if (raw.family == 0) return true;
+    if (raw.family == AF_INET) return raw.bytes[0] == 127;
+    return std::memcmp(raw.bytes.data(), &in6addr_loopback, sizeof in6addr_loopback) == 0;
+}
+
 std::optional<HostPort> parse_host_port(std::string_view text) {
     std::size_t colon = text.rfind(':');
     if (colon == text.npos) return std::nullopt;

@@ -26,6 +26,9 @@ private:
 /// The peer's address as text, without port; `unix` for a local socket.
 std::string address_text(const sockaddr* address);
 
+/// This host speaks to itself: 127.0.0.0/8 (mapped into IPv6 too), ::1, a local socket.
+bool is_loopback(const sockaddr* address);
+
 /// A socket address with its length.
 struct SocketAddress {
     sockaddr_storage storage{};

@@ -10,6 +10,8 @@
 
 #include "config/config.h"
 #include "net/listener.h"
+#include "net/proxy_reader.h"
+#include "relay/credentials.h"
 #include "relay/intake.h"
 
 namespace onecopy::relay {
@@ -27,8 +29,8 @@ public:
     ~Inbound();
 
     /// Listens as the configuration says; what listens already goes on. Throws std::runtime_error where that can't be done;
-    /// then everything is as before. Connections that are open keep their settings.
-    void configure(const config::Config& config);
+    /// then everything is as before. Connections that are open keep their settings, and their certificate.
+    void configure(const config::Config& config, const Credentials& credentials);
     /// No new connections; `done` is called when the last one has had its answer, or after limits.shutdown.
     void stop(std::function<void()> done);
 
@@ -40,14 +42,18 @@ private:
     /// A place to listen on, and who may come.
     struct Door {
         std::vector<net::Network> allow;
+        bool proxy_protocol = false;
         std::shared_ptr<const IntakeSettings> settings;
         std::shared_ptr<net::Listener> listener;
     };
+    using Settings = std::shared_ptr<const IntakeSettings>;
     using Open = std::list<std::unique_ptr<Intake>>;
 
     void accept(const std::string& address, int descriptor, const sockaddr* peer);
-    std::string objection(const Door& door, const sockaddr* peer, const std::string& client) const;
-    void turn_away(int descriptor, const std::string& client, const std::string& why);
+    void await_proxy_header(const Settings& settings, int descriptor, const Peer& proxy);
+    void admit(const Settings& settings, int descriptor, Peer peer);
+    std::string objection(const Door& door, const sockaddr* peer) const;
+    void turn_away(const Settings& settings, int descriptor, const std::string& client, const std::string& why);
     void gone(Open::iterator place, const std::string& client);
     void finish_if_empty();
 
@@ -58,6 +64,8 @@ private:
     config::Limits limits_;
     std::string hostname_;
     std::map<std::string, Door> doors_;  // by address as configured
+    Authenticator authenticator_;
+    std::list<std::unique_ptr<net::ProxyReader>> before_header_;
     Open open_;
     std::map<std::string, unsigned> by_client_;
     Counters counters_;

@@ -19,6 +19,9 @@ using smtp::Reply;
 constexpr base::Duration free_minute = std::chrono::minutes(1);
 constexpr std::uint64_t least_rate = 1024;
 
+constexpr base::Duration most_handshake = std::chrono::minutes(1);
+constexpr base::Duration pause_after_wrong_password = std::chrono::seconds(1);
+
 ledger::UploadId next_upload() {
     static ledger::UploadId last = 0;
     return ++last;
@@ -50,19 +53,20 @@ struct Intake::Incoming {
     bool waiting = false;  // the session was told to pause
 };
 
-Intake::Intake(IntakeDoors doors, int descriptor, std::string client, std::shared_ptr<const IntakeSettings> settings,
-               Gone gone)
+Intake::Intake(IntakeDoors doors, int descriptor, Peer peer, std::shared_ptr<const IntakeSettings> settings, Gone gone)
     : doors_(doors),
       settings_(std::move(settings)),
-      client_(std::move(client)),
+      peer_(std::move(peer)),
       gone_(std::move(gone)),
-      connection_(Connection::accepted(doors.loop, descriptor, *this)),
-      session_(settings_->session, *this),
+      connection_(Connection::accepted(doors.loop, descriptor, *this, settings_->implicit_tls ? settings_->tls : nullptr)),
       self_(std::make_shared<Intake*>(this)) {
     connection_->on_deadline([this] { late(); });
     log::debug("connect", {{"client", client_}});
-    session_.greet();
-    flush();
+    if (!settings_->implicit_tls) {
+        open_session();
+        session_->greet();
+        flush();
+    }
     set_deadline();
 }
 
@@ -71,22 +75,49 @@ Intake::~Intake() {
     drop();
 }
 
+void Intake::open_session() {
+    smtp::ServerSession::Options options = settings_->session;
+    if (connection_->secure()) options.tls = smtp::ServerSession::Tls::active;
+    options.may_authenticate = connection_->secure() || peer_.loopback;
+    options.smtputf8 = doors_.ledger.smtputf8();
+    smtp::ServerSession::Handler& handler = *this;
+    session_ = std::make_unique<smtp::ServerSession>(std::move(options), handler);
+}
+
+/// What came before the handshake is forgotten with the session that heard it (RFC 3207 4.2).
+void Intake::start_tls() {
+    session_.reset();
+    connection_->start_tls(settings_->tls);
+    set_deadline();
+}
+
+void Intake::secured() {
+    log::debug("tls", {{"client", client_}, {"tls", connection_->tls_description()}});
+    open_session();
+    if (settings_->implicit_tls) session_->greet();
+    flush();
+    step(true);
+}
+
 void Intake::received(std::string_view& bytes) {
-    Input state = session_.feed(bytes);
+    if (!session_) return;  // behind our 220 to STARTTLS: not taken, which ends the connection
+    Input state = session_->feed(bytes);
     bool answered = flush();
+    if (state == Input::start_tls) return start_tls();
     if (state == Input::pause) connection_->pause();
     if (state == Input::closed) return connection_->close_after_writing(Connection::Reason::done);
     using Phase = smtp::ServerSession::Phase;
-    step(answered || session_.phase() == Phase::data || session_.phase() == Phase::answer);
+    const Phase phase = session_->phase();
+    step(answered || phase == Phase::data || phase == Phase::answer || phase == Phase::credentials);
 }
 
 /// What follows whatever the session did. A command's time does not begin anew with each of its bytes.
 void Intake::step(bool advanced) {
     using Phase = smtp::ServerSession::Phase;
-    if (session_.phase() == Phase::closed) return connection_->close_after_writing(Connection::Reason::done);
-    bool idle = session_.phase() == Phase::start || session_.phase() == Phase::idle;
-    if (shutting_down_ && idle) {
-        session_.abort(Reply(421, "4.3.2", "shutting down"));
+    const Phase phase = session_->phase();
+    if (phase == Phase::closed) return connection_->close_after_writing(Connection::Reason::done);
+    if (shutting_down_ && (phase == Phase::start || phase == Phase::idle)) {
+        session_->abort(Reply(421, "4.3.2", "shutting down"));
         flush();
         return connection_->close_after_writing(Connection::Reason::shutdown);
     }
@@ -96,22 +127,30 @@ void Intake::step(bool advanced) {
 
 /// False: there was nothing to say.
 bool Intake::flush() {
-    std::string output = session_.take_output();
+    std::string output = session_->take_output();
     connection_->write(output);
     return !output.empty();
 }
 
+/// Whether the session takes no input until we have done something.
+bool Intake::owing() const {
+    using Phase = smtp::ServerSession::Phase;
+    if (!session_) return false;
+    const Phase phase = session_->phase();
+    return phase == Phase::answer || phase == Phase::credentials || (incoming_ && incoming_->waiting);
+}
+
 /// The client reads its replies again.
 void Intake::writable() {
-    if (session_.phase() != smtp::ServerSession::Phase::answer && !(incoming_ && incoming_->waiting)) connection_->resume();
+    if (!owing()) connection_->resume();
 }
 
 /// A command has its time from the last reply on, whatever comes in pieces; nobody is late while we owe the answer.
 void Intake::set_deadline() {
-    using Phase = smtp::ServerSession::Phase;
-    if (session_.phase() == Phase::answer || (incoming_ && incoming_->waiting))
-        return connection_->set_deadline(base::Duration(0));
-    if (session_.phase() != Phase::data || !incoming_) return connection_->set_deadline(settings_->timeout);
+    if (owing()) return connection_->set_deadline(base::Duration(0));
+    if (!session_) return connection_->set_deadline(std::min(settings_->timeout, most_handshake));
+    const bool data = session_->phase() == smtp::ServerSession::Phase::data && incoming_;
+    if (!data) return connection_->set_deadline(settings_->timeout);
     base::Duration earned = std::chrono::seconds(incoming_->assembly.size() / least_rate);
     base::Duration left = incoming_->started + free_minute + earned - base::boot_clock();
     connection_->set_deadline(std::clamp(left, base::Duration(1), settings_->timeout));
@@ -119,7 +158,8 @@ void Intake::set_deadline() {
 
 void Intake::late() {
     log::info("timeout", {{"client", client_}, {"sender", envelope_.sender}});
-    session_.abort(Reply(421, "4.4.2", "too slow (limits.timeout)"));
+    if (!session_) return connection_->close(Connection::Reason::timeout);
+    session_->abort(Reply(421, "4.4.2", "too slow (limits.timeout)"));
     flush();
     connection_->close_after_writing(Connection::Reason::timeout);
 }
@@ -133,6 +173,7 @@ void Intake::closed(Connection::Reason, const std::string& what) {
 
 void Intake::shut_down() {
     shutting_down_ = true;
+    if (!session_) return cut();
     step(false);
 }
 
@@ -140,21 +181,52 @@ void Intake::cut() {
     connection_->close(Connection::Reason::shutdown);
 }
 
-std::optional<Reply> Intake::mail(const std::string& sender, std::uint64_t size) {
+std::optional<Reply> Intake::mail(const std::string& sender, std::uint64_t size, const message::MailOptions& options) {
     if (doors_.ledger.room() <= size) return Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later");
-    envelope_ = {sender, {}, {}};
+    envelope_ = {sender, options, {}};
     return std::nullopt;
 }
 
-std::optional<Reply> Intake::recipient(const message::Mailbox& mailbox) {
+std::optional<Reply> Intake::recipient(const message::Mailbox& mailbox, const message::RecipientOptions& options) {
     std::string address = coalesce::rewrite(mailbox, settings_->addresses);
     if (settings_->addresses.foreign == coalesce::Foreign::reject && !coalesce::is_local(address, settings_->addresses)) {
         log::info("refused",
                   {{"client", client_}, {"sender", envelope_.sender}, {"recipient", address}, {"reason", "foreign"}});
         return Reply(550, "5.7.1", "not a recipient here (recipients.local_domains)");
     }
-    envelope_.recipients.push_back({std::move(address), {}});
+    envelope_.recipients.push_back({std::move(address), options});
     return std::nullopt;
+}
+
+void Intake::authenticate(std::string name, std::string password) {
+    using Credentials = smtp::ServerSession::Credentials;
+    const bool asked =
+        doors_.authenticator.verify(settings_->users, name, std::move(password), [weak = self_, name](bool right) {
+            if (*weak) (*weak)->authenticated(name, right ? Credentials::right : Credentials::wrong);
+        });
+    if (!asked)
+        doors_.loop.defer([weak = self_, name] {
+            if (*weak) (*weak)->authenticated(name, Credentials::unavailable);
+        });
+}
+
+/// Who guesses waits for each answer.
+void Intake::authenticated(const std::string& name, smtp::ServerSession::Credentials credentials) {
+    using Credentials = smtp::ServerSession::Credentials;
+    const auto answer = [this, credentials] {
+        session_->authenticated(credentials);
+        go_on();
+    };
+    if (credentials == Credentials::right) {
+        log::info("authenticated", {{"client", client_}, {"user", name}});
+    } else {
+        log::warning("not_authenticated", {{"client", client_},
+                                           {"user", name},
+                                           {"reason", credentials == Credentials::wrong ? "wrong" : "too_many_at_once"}});
+    }
+    if (credentials != Credentials::wrong) return answer();
+    wrong_password_ = std::make_unique<net::Timer>(doors_.loop, answer);
+    wrong_password_->set(pause_after_wrong_password);
 }
 
 std::optional<Reply> Intake::data() {
@@ -199,7 +271,12 @@ void Intake::appended(ledger::UploadId upload, std::size_t size, bool written) {
     if (!incoming_->waiting || incoming_->under_way >= Budget::most_each) return;
     if (doors_.budget.exceeded() && incoming_->under_way > 0) return;
     incoming_->waiting = false;
-    session_.resume();
+    session_->resume();
+    go_on();
+}
+
+/// What we owed is done.
+void Intake::go_on() {
     flush();
     connection_->resume();
     step(true);
@@ -242,7 +319,7 @@ void Intake::refuse(const Reply& reply) {
                              {"message_id", incoming_->assembly.identity().message_id},
                              {"reply", reply.text()}});
     drop();
-    session_.finish(reply);
+    session_->finish(reply);
 }
 
 /// From here on the ledger decides; what this connection still does, or its end, changes nothing of that.
@@ -271,7 +348,7 @@ ledger::Copy Intake::make_copy() {
     copy.untouched = assembly.untouched() || observe;
     bool incomparable = copy.arriving.identity.message_id.empty() && !settings_->rules.match_content;
     copy.arriving.alone = copy.untouched || incomparable;
-    copy.arrival = {session_.helo(), client_, session_.extended() ? "ESMTP" : "SMTP", base::wall_clock()};
+    copy.arrival = {session_->helo(), client_, session_->protocol(), base::wall_clock(), connection_->tls_description()};
     copy.size = assembly.size();
     copy.eight_bit = assembly.eight_bit();
     copy.header = assembly.take_header();
@@ -294,18 +371,16 @@ void Intake::answered(const ledger::Acceptance& acceptance) {
     envelope_ = {};
     switch (acceptance.status) {
         case Status::accepted:
-            session_.finish(Reply(250, "2.0.0", "Ok: queued as " + std::to_string(acceptance.group)));
+            session_->finish(Reply(250, "2.0.0", "Ok: queued as " + std::to_string(acceptance.group)));
             break;
         case Status::no_room:
-            session_.finish(Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later"));
+            session_->finish(Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later"));
             break;
         case Status::failed:
-            session_.finish(Reply(451, "4.3.0", "the spool failed; try again later"));
+            session_->finish(Reply(451, "4.3.0", "the spool failed; try again later"));
             break;
     }
-    flush();
-    connection_->resume();
-    step(true);
+    go_on();
 }
 
 }  // namespace onecopy::relay

@@ -10,6 +10,7 @@
 #include "ledger/ledger_thread.h"
 #include "net/connection.h"
 #include "relay/assembly.h"
+#include "relay/authenticator.h"
 #include "relay/budget.h"
 #include "relay/observer.h"
 #include "smtp/server_session.h"
@@ -18,7 +19,10 @@ namespace onecopy::relay {
 
 /// What all connections of one listener share, from one configuration; connections keep theirs until they end.
 struct IntakeSettings {
-    smtp::ServerSession::Options session;
+    smtp::ServerSession::Options session;  // `tls` as before a handshake
+    std::shared_ptr<const net::TlsServer> tls;
+    bool implicit_tls = false;  // RFC 8314: the connection begins with the handshake
+    std::shared_ptr<const Users> users;
     coalesce::AddressPolicy addresses;
     coalesce::Policy rules;
     base::Duration observed_window{};  // `grouping.window`, for what `observe` tells
@@ -32,6 +36,13 @@ struct IntakeDoors {
     ledger::LedgerThread& ledger;
     Budget& budget;
     Observer& observer;
+    Authenticator& authenticator;
+};
+
+/// Who is at the other end, by the socket or by what a PROXY header says.
+struct Peer {
+    std::string address;    // for logs, limits and Received; `unix`
+    bool loopback = false;  // may say its password in plain text
 };
 
 /// One inbound connection: bytes to the session, the message to the ledger, the ledger's answer back. The answer to the data
@@ -41,7 +52,7 @@ public:
     using End = smtp::ServerSession::End;
     using Gone = std::function<void()>;
 
-    Intake(IntakeDoors doors, int descriptor, std::string client, std::shared_ptr<const IntakeSettings> settings, Gone gone);
+    Intake(IntakeDoors doors, int descriptor, Peer peer, std::shared_ptr<const IntakeSettings> settings, Gone gone);
     ~Intake() override;
 
     /// No further transactions: an idle session gets 421, one that is under way its true answer first.
@@ -51,24 +62,32 @@ public:
 
 private:
     /// net::Connection::Handler
+    void secured() override;
     void received(std::string_view& bytes) override;
     void writable() override;
     void closed(net::Connection::Reason reason, const std::string& what) override;
 
     /// smtp::ServerSession::Handler
-    std::optional<smtp::Reply> mail(const std::string& sender, std::uint64_t size) override;
-    std::optional<smtp::Reply> recipient(const message::Mailbox& mailbox) override;
+    std::optional<smtp::Reply> mail(const std::string& sender, std::uint64_t size,
+                                    const message::MailOptions& options) override;
+    std::optional<smtp::Reply> recipient(const message::Mailbox& mailbox, const message::RecipientOptions& options) override;
     std::optional<smtp::Reply> data() override;
     bool content(std::string_view piece) override;
     void end_of_data(End end) override;
     void reset() override;
+    void authenticate(std::string name, std::string password) override;
 
     enum class Fault { none, crowded, unwritten };
     struct Incoming;
 
+    void open_session();
+    void start_tls();
+    void authenticated(const std::string& name, smtp::ServerSession::Credentials credentials);
+    void go_on();
     void step(bool advanced);
     bool flush();
     void late();
+    bool owing() const;
     void set_deadline();
     void upload(bool all);
     void give_up(Fault fault);
@@ -82,10 +101,12 @@ private:
 
     IntakeDoors doors_;
     std::shared_ptr<const IntakeSettings> settings_;
-    std::string client_;
+    Peer peer_;
+    const std::string& client_ = peer_.address;
     Gone gone_;
     std::unique_ptr<net::Connection> connection_;
-    smtp::ServerSession session_;
+    std::unique_ptr<smtp::ServerSession> session_;  // none within a handshake
+    std::unique_ptr<net::Timer> wrong_password_;    // its answer waits
     message::Envelope envelope_;
     std::unique_ptr<Incoming> incoming_;  // from DATA to the offer
     bool shutting_down_ = false;

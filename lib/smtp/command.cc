@@ -51,7 +51,10 @@ bool is_keyword(std::string_view name) {
 }
 
 bool is_value(std::string_view value) {
-    return !value.empty() && std::ranges::all_of(value, [](char c) { return c > ' ' && c <= '~' && c != '='; });
+    return !value.empty() && std::ranges::all_of(value, [](char c) {
+        const bool high = static_cast<unsigned char>(c) >= 0x80;  // RFC 6533 3
+        return high || (c > ' ' && c <= '~' && c != '=');
+    });
 }
 
 std::optional<Parameter> parse_parameter(std::string_view word) {
@@ -87,6 +90,19 @@ std::optional<PathArgument> parse_path_argument(std::string_view argument, std::
         parsed.parameters.push_back(*std::move(parameter));
     }
     return parsed;
+}
+
+std::pair<std::string_view, std::string_view> first_word(std::string_view argument) {
+    const auto word = take_word(argument);
+    return {word, argument};
+}
+
+std::optional<ChunkArgument> parse_chunk_argument(std::string_view argument) {
+    const auto [word, rest] = first_word(argument);
+    const auto size = parse_size_value(word);
+    const bool last = base::equal_ignoring_case(rest, "LAST");
+    if (!size || (!last && !rest.empty())) return std::nullopt;
+    return ChunkArgument{*size, last};
 }
 
 std::optional<std::uint64_t> parse_size_value(std::string_view value) {

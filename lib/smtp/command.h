@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace onecopy::smtp {
@@ -34,5 +35,15 @@ std::optional<PathArgument> parse_path_argument(std::string_view argument, std::
 
 /// The value of SIZE= (RFC 1870 4): 1 to 20 digits that fit.
 std::optional<std::uint64_t> parse_size_value(std::string_view value);
+
+/// The argument of BDAT (RFC 3030 2): `size [LAST]`. Nothing where it is malformed, or no size that can be counted.
+struct ChunkArgument {
+    std::uint64_t size = 0;
+    bool last = false;
+};
+std::optional<ChunkArgument> parse_chunk_argument(std::string_view argument);
+
+/// `PLAIN dGVzdA==` (RFC 4954 4): the first word of an argument, and what stands behind it.
+std::pair<std::string_view, std::string_view> first_word(std::string_view argument);
 
 }  // namespace onecopy::smtp

@@ -22,8 +22,8 @@ bool DataDecoder::feed(std::string_view& bytes, std::string& out) {
     while (at != end && !ended) {
         switch (state_) {
             case State::line_start:
-                state_ = *at == '.' ? State::dot : State::text;
-                if (*at == '.') ++at;
+                state_ = *at == '.' && framing_ == Framing::dots ? State::dot : State::text;
+                if (state_ == State::dot) ++at;
                 break;
             case State::dot:
                 state_ = *at == '\r' ? State::dot_cr : State::text;
@@ -48,6 +48,11 @@ bool DataDecoder::feed(std::string_view& bytes, std::string& out) {
     bytes.remove_prefix(static_cast<std::size_t>(at - bytes.data()));
     look_for_body(out);
     return ended;
+}
+
+void DataDecoder::finish(std::string& out) {
+    looked_at_ = out.size();
+    if (state_ == State::cr) add_bare_return(out);
 }
 
 /// Copies in runs that reach over as many lines as need no change. `line_feed` is kept from one turn to the next, so

@@ -6,19 +6,26 @@
 
 namespace onecopy::smtp {
 
-/// Undoes dot-stuffing and finds the end of the data (RFC 5321 4.5.2): CRLF.CRLF alone. What comes out is canonical:
+/// Undoes dot-stuffing and finds the end of the data (RFC 5321 4.5.2): CRLF.CRLF alone. Chunks (RFC 3030) have neither, and
+/// their bytes need not end in a line end. What comes out is canonical:
 /// a bare LF has become CRLF, a bare CR too but within the header, where it is a space (it must not begin a field that
 /// others do not see). Both are remembered. A dot is special behind a CRLF of the client's only, never behind
 /// one that we made. Any split of the input gives the same.
 class DataDecoder {
 public:
+    enum class Framing { dots, chunks };
+    explicit DataDecoder(Framing framing = Framing::dots) : framing_(framing) {}
+
     /// Appends the decoded bytes to `out` and takes them off the front of `bytes`. True at the end of the data; what
     /// follows it stays in `bytes`. At most 2 bytes come out for one that goes in, and 2 more.
     bool feed(std::string_view& bytes, std::string& out);
+    /// The last chunk is over: appends what a CR at its end has become.
+    void finish(std::string& out);
     bool saw_bare() const { return saw_bare_; }
 
 private:
     enum class State { line_start, dot, dot_cr, text, cr };
+    Framing framing_;
     State state_ = State::line_start;
     bool saw_bare_ = false;
     bool in_header_ = true;

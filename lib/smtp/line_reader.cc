@@ -1,5 +1,7 @@
 #include "smtp/line_reader.h"
 
+#include "base/secret.h"
+
 namespace onecopy::smtp {
 
 LineReader::Result LineReader::feed(std::string_view& bytes) {
@@ -33,6 +35,11 @@ LineReader::Result LineReader::feed(std::string_view& bytes) {
 
 std::string_view LineReader::line() const {
     return std::string_view(line_).substr(0, line_.size() - 2);
+}
+
+void LineReader::wipe() {
+    base::wipe(line_);
+    taken_ = false;
 }
 
 /// Whether the piece, which has an LF at its end or nowhere, ends the line that is dropped.

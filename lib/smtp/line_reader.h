@@ -10,8 +10,8 @@ namespace onecopy::smtp {
 /// is reported once, as soon as that shows, and dropped up to its CRLF. Any split of the input gives the same.
 class LineReader {
 public:
-    /// With CRLF. Far above what RFC 5321 4.5.3.1.4 and all its extensions ask for.
-    static constexpr std::size_t most_line = 12 << 10;
+    /// With CRLF: 12288 octets of base64 (RFC 4954 4) fit, which is far above what else is asked for.
+    static constexpr std::size_t most_line = (12 << 10) + 2;
 
     enum class Result { more, line, bare, too_long };
 
@@ -19,6 +19,8 @@ public:
     Result feed(std::string_view& bytes);
     /// After Result::line, until the next feed(): the line without CRLF.
     std::string_view line() const;
+    /// The line, and what came before it, was a secret.
+    void wipe();
     bool at_start() const { return !dropping_ && (line_.empty() || taken_); }
 
 private:

@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "smtp/command.h"
+#include "smtp/parameters.h"
 #include "smtp/server_session.h"
 
 namespace onecopy::smtp {
@@ -20,7 +21,7 @@ constexpr unsigned bit(ServerSession::Phase phase) {
 }
 constexpr unsigned at_idle = bit(ServerSession::Phase::idle);
 constexpr unsigned in_mail = bit(ServerSession::Phase::mail);
-constexpr unsigned any = bit(ServerSession::Phase::start) | at_idle | in_mail;
+constexpr unsigned any = bit(ServerSession::Phase::start) | at_idle | in_mail | bit(ServerSession::Phase::chunks);
 
 bool has_eight_bit(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
@@ -30,38 +31,19 @@ bool has_control(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
 }
 
+/// What a client may say where TLS is required and not active (RFC 3207 4). BDAT is refused behind its bytes.
+bool goes_before_tls(std::string_view verb) {
+    static constexpr std::array<std::string_view, 6> verbs = {"EHLO", "LHLO", "NOOP", "STARTTLS", "QUIT", "BDAT"};
+    return std::ranges::find(verbs, verb) != verbs.end();
+}
+
+bool holds_response(std::string_view argument) {
+    return !first_word(argument).second.empty();
+}
+
 std::optional<message::Mailbox> parse_path(std::string_view path) {
     if (path.size() > most_path) return std::nullopt;
     return message::parse_mailbox(path);
-}
-
-bool is_body(std::string_view value) {
-    return base::equal_ignoring_case(value, "7BIT") || base::equal_ignoring_case(value, "8BITMIME");
-}
-
-struct MailParameters {
-    std::uint64_t size = 0;
-    int code = 0;  // of a refusal
-    std::string_view fault = {};
-};
-
-/// Without EHLO no parameter is known (RFC 5321 4.1.1.1).
-MailParameters read_mail_parameters(const std::vector<Parameter>& parameters, bool extended) {
-    MailParameters read;
-    bool has_size = false;
-    bool has_body = false;
-    for (const auto& [name, value] : parameters) {
-        if (extended && name == "SIZE") {
-            const auto size = value ? parse_size_value(*value) : std::nullopt;
-            if (!size || std::exchange(has_size, true)) return {0, 501, "malformed SIZE"};
-            read.size = *size;
-        } else if (extended && name == "BODY") {
-            if (!value || !is_body(*value) || std::exchange(has_body, true)) return {0, 501, "BODY is 7BIT or 8BITMIME"};
-        } else {
-            return {0, 555, "unknown parameter of MAIL"};
-        }
-    }
-    return read;
 }
 
 }  // namespace
@@ -72,7 +54,8 @@ struct ServerSession::Command {
     Argument argument;
     /// Nothing may stand behind it in the same input: the client must await its answer (RFC 2920 3.1). RFC 2920 says so
     /// of NOOP and QUIT too, but clients don't heed it there, and it can do no harm; and of DATA, where a message that
-    /// comes at once is taken like any other, and one behind a refused DATA is no command (ends_refused_data()).
+    /// comes at once is taken like any other, and one behind a refused DATA is no command (ends_refused_data()). AUTH with
+    /// the only response that its mechanism has may be followed too (RFC 4954 4).
     bool last;
     Reply (ServerSession::*run)(std::string_view argument);
 };
@@ -91,9 +74,10 @@ const ServerSession::Command* ServerSession::find_command(std::string_view verb)
         Command{"VRFY", any, required, true, &ServerSession::verify},
         Command{"HELP", any, optional, false, &ServerSession::help},
         Command{"EXPN", any, optional, true, &ServerSession::not_implemented},
-        Command{"STARTTLS", any, optional, true, &ServerSession::not_implemented},
-        Command{"AUTH", any, optional, true, &ServerSession::not_implemented},
-        Command{"BDAT", any, optional, true, &ServerSession::not_implemented},
+        Command{"STARTTLS", any, optional, true, &ServerSession::start_tls},
+        Command{"AUTH", any, required, true, &ServerSession::auth},
+        Command{"BDAT", any, optional, false, &ServerSession::chunk},
+        Command{"LHLO", any, required, true, &ServerSession::lmtp_hello},
         Command{"TURN", any, optional, true, &ServerSession::not_implemented},
         Command{"SEND", any, optional, false, &ServerSession::not_implemented},
         Command{"SOML", any, optional, false, &ServerSession::not_implemented},
@@ -116,11 +100,12 @@ const ServerSession::Command* ServerSession::find_command(std::string_view verb)
 Reply ServerSession::run(std::string_view line, bool more_behind) {
     if (line.find('\0') != line.npos) return bad(500, "5.5.2", "a NUL in a command");
     const auto [verb, argument] = parse_command(line);
+    if (options_.tls == Tls::required && !goes_before_tls(verb)) return bad(530, "5.7.0", "STARTTLS comes first");
     const Command* command = find_command(verb);
     if (data_refused_ && !ends_refused_data(verb))
         return bad(503, "5.5.1", "DATA was refused: RSET, MAIL or QUIT comes next");
     if (command == nullptr) return bad(500, "5.5.1", "command not recognized");
-    if (command->last && more_behind) {
+    if (more_behind && command->last && !(verb == "AUTH" && holds_response(argument))) {
         return hang_up({554, "5.5.0", "input behind " + verb + ", whose answer had to be awaited"});
     }
     if (command->argument == Argument::none && !argument.empty()) return bad(501, "5.5.4", verb + " takes no argument");
@@ -131,9 +116,9 @@ Reply ServerSession::run(std::string_view line, bool more_behind) {
     return reply;
 }
 
-/// Lines of a message whose DATA was refused must not be run by accident.
+/// Lines of a message whose DATA was refused must not be run by accident; BDAT says itself where its bytes end.
 bool ServerSession::ends_refused_data(std::string_view verb) {
-    static constexpr std::array<std::string_view, 5> verbs = {"RSET", "MAIL", "QUIT", "EHLO", "HELO"};
+    static constexpr std::array<std::string_view, 7> verbs = {"RSET", "MAIL", "QUIT", "EHLO", "HELO", "LHLO", "BDAT"};
     data_refused_ = std::ranges::find(verbs, verb) == verbs.end();
     return !data_refused_;
 }
@@ -145,17 +130,35 @@ Reply ServerSession::out_of_order() {
 }
 
 Reply ServerSession::hello(std::string_view argument) {
+    if (options_.lmtp) return bad(500, "5.5.1", "this is LMTP: LHLO");
     if (!take_name(argument)) return bad(501, "5.5.4", "malformed name");
     extended_ = false;
     return {250, "", options_.hostname};
 }
 
 Reply ServerSession::extended_hello(std::string_view argument) {
-    if (!take_name(argument)) return bad(501, "5.5.4", "malformed name");
+    if (options_.lmtp) return bad(500, "5.5.1", "this is LMTP: LHLO");
+    return offer(argument);
+}
+
+Reply ServerSession::lmtp_hello(std::string_view argument) {
+    if (!options_.lmtp) return bad(500, "5.5.1", "this is SMTP: EHLO");
+    return offer(argument);
+}
+
+Reply ServerSession::offer(std::string_view name) {
+    if (!take_name(name)) return bad(501, "5.5.4", "malformed name");
     extended_ = true;
     Reply reply(250, "", options_.hostname);
     const auto size = "SIZE " + std::to_string(options_.message_size);
-    reply.lines.insert(reply.lines.end(), {"PIPELINING", size, "8BITMIME", "ENHANCEDSTATUSCODES", "HELP"});
+    for (const std::string& line : {std::string("PIPELINING"), size, std::string("8BITMIME")}) reply.lines.push_back(line);
+    if (options_.tls == Tls::offered || options_.tls == Tls::required) reply.lines.emplace_back("STARTTLS");
+    if (options_.tls == Tls::required) return reply;
+    if (options_.auth != Auth::none && options_.may_authenticate) {
+        reply.lines.push_back("AUTH " + std::string(AuthExchange::mechanisms));
+    }
+    if (options_.smtputf8) reply.lines.emplace_back("SMTPUTF8");
+    for (const char* line : {"ENHANCEDSTATUSCODES", "CHUNKING", "DSN", "HELP"}) reply.lines.emplace_back(line);
     return reply;
 }
 
@@ -169,19 +172,25 @@ bool ServerSession::take_name(std::string_view name) {
 }
 
 Reply ServerSession::mail(std::string_view argument) {
+    if (options_.auth == Auth::required && user_.empty()) return bad(530, "5.7.0", "authentication required");
     const auto parsed = parse_path_argument(argument, "FROM:");
     if (!parsed) return bad(501, "5.5.4", "syntax: MAIL FROM:<address>");
-    const auto parameters = read_mail_parameters(parsed->parameters, extended_);
-    if (parameters.code != 0) return bad(parameters.code, "5.5.4", parameters.fault);
+    if (!extended_ && !parsed->parameters.empty()) return bad(555, "5.5.4", "parameters of MAIL need EHLO");
+    const KnownParameters known{options_.smtputf8, options_.auth != Auth::none};
+    const auto parameters = read_mail_parameters(parsed->parameters, known);
+    if (parameters.fault != 0) return bad(parameters.fault, "5.5.4", parameters.words);
     std::string sender;
     if (!parsed->path.empty()) {
         const auto mailbox = parse_path(parsed->path);
         if (!mailbox) return bad(501, "5.1.7", "malformed sender address");
-        if (has_eight_bit(parsed->path)) return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};
+        if (has_eight_bit(parsed->path) && !parameters.options.smtputf8) {
+            return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};
+        }
         sender = mailbox->text();
     }
     if (parameters.size > options_.message_size) return refusal(End::too_large);
-    if (auto refused = handler_.mail(sender, parameters.size)) return *std::move(refused);
+    if (auto refused = handler_.mail(sender, parameters.size, parameters.options)) return *std::move(refused);
+    smtputf8_ = parameters.options.smtputf8;
     enter(Phase::mail);
     return {250, "2.1.0", "Ok"};
 }
@@ -189,12 +198,14 @@ Reply ServerSession::mail(std::string_view argument) {
 Reply ServerSession::recipient(std::string_view argument) {
     const auto parsed = parse_path_argument(argument, "TO:");
     if (!parsed) return bad(501, "5.5.4", "syntax: RCPT TO:<address>");
-    if (!parsed->parameters.empty()) return bad(555, "5.5.4", "unknown parameter of RCPT");
+    if (!extended_ && !parsed->parameters.empty()) return bad(555, "5.5.4", "parameters of RCPT need EHLO");
+    const auto parameters = read_recipient_parameters(parsed->parameters, smtputf8_);
+    if (parameters.fault != 0) return bad(parameters.fault, "5.5.4", parameters.words);
     const auto mailbox = parse_path(parsed->path);
     if (!mailbox) return bad(501, "5.1.3", "malformed recipient address");
-    if (has_eight_bit(parsed->path)) return {553, "5.6.7", "a recipient beyond ASCII needs SMTPUTF8"};
+    if (has_eight_bit(parsed->path) && !smtputf8_) return {553, "5.6.7", "a recipient beyond ASCII needs SMTPUTF8"};
     if (recipients_ == options_.recipients) return {452, "4.5.3", "too many recipients"};
-    if (auto refused = handler_.recipient(*mailbox)) return *std::move(refused);
+    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);
     ++recipients_;
     return {250, "2.1.5", "Ok"};
 }
@@ -209,7 +220,16 @@ Reply ServerSession::noop(std::string_view) {
 }
 
 Reply ServerSession::help(std::string_view) {
-    return {214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"};
+    return {214, "2.0.0",
+            std::string(options_.lmtp ? "LHLO" : "EHLO HELO") + " MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"};
+}
+
+Reply ServerSession::start_tls(std::string_view argument) {
+    if (options_.tls == Tls::none) return not_implemented(argument);
+    if (options_.tls == Tls::active) return bad(503, "5.5.1", "TLS is active already");
+    if (!argument.empty()) return bad(501, "5.5.4", "STARTTLS takes no argument");
+    starting_tls_ = true;
+    return hang_up({220, "2.0.0", "Ready to start TLS"});
 }
 
 Reply ServerSession::verify(std::string_view) {

@@ -135,6 +135,14 @@ TEST_CASE("a peer's address as text has no port, and IPv4 in IPv6 is IPv4") {
     CHECK(address_text(unix_socket("/x").get()) == "unix");
 }
 
+TEST_CASE("loopback is this host, however it is written") {
+    for (const char* text : {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"}) CHECK(is_loopback(address(text).get()));
+    CHECK(is_loopback(unix_socket("/x").get()));
+    for (const char* text : {"128.0.0.1", "10.127.0.1", "::2", "::", "::ffff:10.0.0.1", "0.0.0.0"}) {
+        CHECK_FALSE(is_loopback(address(text).get()));
+    }
+}
+
 TEST_CASE("literal addresses are looked up without a name server, and what can't be is told") {
     LookUp v4 = look_up("127.0.0.1", 25);
     REQUIRE(v4.addresses.size() == 1);

@@ -18,6 +18,7 @@ struct Stand : House {
         config.listen[0].address = "127.0.0.1:0";
         inbound.emplace(loop, *ledger);
     }
+    void configure() { inbound->configure(config, credentials); }
     /// At the listener with that number, in the order of addresses.
     Client& come(std::size_t listener = 0) {
         Client& client = clients.emplace_back();
@@ -44,6 +45,7 @@ struct Stand : House {
     }
 
     config::Config config;
+    Credentials credentials;
     std::list<Client> clients;
     std::optional<Inbound> inbound;
 };
@@ -54,10 +56,10 @@ TEST_SUITE_BEGIN("inbound");
 
 TEST_CASE("who is in the allow list gets the greeting, others the key to change") {
     Stand stand;
-    stand.inbound->configure(stand.config);
+    stand.configure();
     CHECK(stand.come().last() == "220");
     stand.config.listen[0].allow = {"10.0.0.0/8", "::1"};
-    stand.inbound->configure(stand.config);
+    stand.configure();
     Client& refused = stand.come();
     CHECK(refused.last() == "421 4.7.0");
     CHECK(refused.bytes.find("listen.allow") != std::string::npos);
@@ -71,7 +73,7 @@ TEST_CASE("the right to connect to a Unix socket is its file's") {
     Stand stand;
     stand.config.listen[0].address = "unix:" + stand.directory.path() + "/smtp";
     stand.config.listen[0].allow = {};
-    stand.inbound->configure(stand.config);
+    stand.configure();
     CHECK(stand.come().last() == "220");
 }
 
@@ -81,7 +83,7 @@ TEST_CASE("connections are limited, in all and for each client, and free again w
         Stand stand;
         const bool each = std::string(key).find("client") != std::string::npos;
         (each ? stand.config.limits.connections_per_client : stand.config.limits.connections) = 2;
-        stand.inbound->configure(stand.config);
+        stand.configure();
         Client& first = stand.come();
         stand.come();
         Client& third = stand.come();
@@ -98,7 +100,7 @@ TEST_CASE("a limit for each client spares others") {
     stand.config.limits.connections_per_client = 1;
     stand.config.listen.push_back(stand.config.listen[0]);
     stand.config.listen[1].address = "unix:" + stand.directory.path() + "/smtp";
-    stand.inbound->configure(stand.config);
+    stand.configure();
     CHECK(stand.come(0).last() == "220");
     CHECK(stand.come(0).last() == "421 4.7.0");
     CHECK(stand.come(1).last() == "220");
@@ -107,13 +109,13 @@ TEST_CASE("a limit for each client spares others") {
 TEST_CASE("after a reload what listens goes on, and open connections keep their settings") {
     Stand stand;
     stand.config.limits.recipients = 1;
-    stand.inbound->configure(stand.config);
+    stand.configure();
     const std::vector<std::string> before = stand.inbound->addresses();
     Client& old = stand.enter();
     stand.config.limits.recipients = 2;
     stand.config.listen.push_back(stand.config.listen[0]);
     stand.config.listen[1].address = "unix:" + stand.directory.path() + "/smtp";
-    stand.inbound->configure(stand.config);
+    stand.configure();
     REQUIRE(stand.inbound->addresses().size() == 2);
     CHECK(stand.inbound->addresses()[0] == before[0]);
     Client& later = stand.enter();
@@ -122,7 +124,7 @@ TEST_CASE("after a reload what listens goes on, and open connections keep their 
     CHECK(stand.hear(later, 5) == "250 2.1.5");
 
     stand.config.listen.erase(stand.config.listen.begin());
-    stand.inbound->configure(stand.config);
+    stand.configure();
     CHECK(stand.inbound->addresses().size() == 1);
     old.say("RSET\r\n");
     CHECK_MESSAGE(stand.hear(old, 6) == "250 2.0.0", "its listener has gone, the connection has not");
@@ -130,7 +132,7 @@ TEST_CASE("after a reload what listens goes on, and open connections keep their 
 
 TEST_CASE("a configuration that can't be listened to changes nothing") {
     Stand stand;
-    stand.inbound->configure(stand.config);
+    stand.configure();
     const std::vector<std::string> before = stand.inbound->addresses();
     config::Config wrong = stand.config;
     wrong.limits.connections = 1;
@@ -138,7 +140,7 @@ TEST_CASE("a configuration that can't be listened to changes nothing") {
     wrong.listen.push_back(wrong.listen[0]);
     wrong.listen[1].address = "unix:" + stand.directory.path() + "/smtp";
     wrong.listen[2].address = "unix:/nowhere/at/all";
-    CHECK_THROWS_AS(stand.inbound->configure(wrong), std::runtime_error);
+    CHECK_THROWS_AS(stand.inbound->configure(wrong, {}), std::runtime_error);
     CHECK(stand.inbound->addresses() == before);
     CHECK_FALSE(std::filesystem::exists(stand.directory.path() + "/smtp"));
     stand.come();
@@ -147,7 +149,7 @@ TEST_CASE("a configuration that can't be listened to changes nothing") {
 
 TEST_CASE("stop closes the doors, lets a transaction come to its answer and then calls back") {
     Stand stand;
-    stand.inbound->configure(stand.config);
+    stand.configure();
     net::SocketAddress where = net::testing::socket_address(stand.inbound->addresses().at(0));
     Client& idle = stand.come();
     Client& busy = stand.enter();
@@ -174,7 +176,7 @@ TEST_CASE("stop closes the doors, lets a transaction come to its answer and then
 TEST_CASE("stop waits for nobody longer than limits.shutdown") {
     Stand stand;
     stand.config.limits.shutdown = base::Duration(50);
-    stand.inbound->configure(stand.config);
+    stand.configure();
     Client& busy = stand.enter();
     busy.say(envelope({"a@x"}));
     stand.hear(busy, 5);
@@ -187,7 +189,7 @@ TEST_CASE("stop waits for nobody longer than limits.shutdown") {
 
 TEST_CASE("stop without connections calls back at once") {
     Stand stand;
-    stand.inbound->configure(stand.config);
+    stand.configure();
     bool stopped = false;
     stand.inbound->stop([&] { stopped = true; });
     CHECK_FALSE(stopped);
@@ -197,7 +199,7 @@ TEST_CASE("stop without connections calls back at once") {
 TEST_CASE("it may go with connections open and answers under way") {
     Stand stand;
     stand.config.grouping.observe = true;
-    stand.inbound->configure(stand.config);
+    stand.configure();
     Client& client = stand.enter();
     stand.holding = true;
     client.say(envelope({"a@x"}) + mail("<1@x>"));

@@ -23,11 +23,11 @@ struct Stand : House {
         TcpPair pair;
         client.connection = net::Connection::accepted(loop, pair.far, client);
         far = pair.far;
-        intake =
-            std::make_unique<Intake>(IntakeDoors{loop, *ledger, budget, observer}, pair.near, "192.0.2.1", settings, [this] {
-                ++gone;
-                intake.reset();
-            });
+        intake = std::make_unique<Intake>(IntakeDoors{loop, *ledger, budget, observer, authenticator}, pair.near,
+                                          relay::Peer{"192.0.2.1", false}, settings, [this] {
+                                              ++gone;
+                                              intake.reset();
+                                          });
         client.say("EHLO fetcher\r\n");
         hear(2);
     }
@@ -70,6 +70,7 @@ struct Stand : House {
 
     Budget budget;
     Observer observer;
+    Authenticator authenticator{loop.poster()};
     int gone = 0;
     int far = -1;
     Client client;

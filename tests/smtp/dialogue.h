@@ -19,15 +19,24 @@ struct Recorder : ServerSession::Handler {
     std::size_t largest_piece = 0;
     std::optional<Reply> mail_reply, recipient_reply, data_reply;
     Reply verdict{250, "2.0.0", "taken"};
+    ServerSession::Credentials credentials = ServerSession::Credentials::right;
     bool answers_at_once = true;
     bool takes_content = true;
 
-    std::optional<Reply> mail(const std::string& sender, std::uint64_t size) override {
-        events.push_back("mail <" + sender + ">" + (size == 0 ? "" : " " + std::to_string(size)));
+    std::optional<Reply> mail(const std::string& sender, std::uint64_t size, const message::MailOptions& options) override {
+        using Return = message::MailOptions::Return;
+        std::string event = "mail <" + sender + ">" + (size == 0 ? "" : " " + std::to_string(size));
+        if (options.smtputf8) event += " smtputf8";
+        if (options.ret != Return::unset) event += options.ret == Return::full ? " full" : " headers";
+        if (!options.envid.empty()) event += " envid=" + options.envid;
+        events.push_back(event);
         return mail_reply;
     }
-    std::optional<Reply> recipient(const message::Mailbox& mailbox) override {
-        events.push_back("recipient <" + mailbox.text() + ">");
+    std::optional<Reply> recipient(const message::Mailbox& mailbox, const message::RecipientOptions& options) override {
+        std::string event = "recipient <" + mailbox.text() + ">";
+        if (options.notify != 0) event += " notify=" + std::to_string(options.notify);
+        if (!options.orcpt.empty()) event += " orcpt=" + options.orcpt;
+        events.push_back(event);
         return recipient_reply;
     }
     std::optional<Reply> data() override {
@@ -45,6 +54,10 @@ struct Recorder : ServerSession::Handler {
         if (answers_at_once) session->finish(whole ? verdict : ServerSession::refusal(end));
     }
     void reset() override { events.push_back("reset"); }
+    void authenticate(std::string name, std::string password) override {
+        events.push_back("authenticate " + name + " " + password);
+        if (answers_at_once) session->authenticated(credentials);
+    }
 };
 
 /// What came of a dialogue. A reply is told by its code and status: `250 2.1.0`.
