@@ -253,6 +253,18 @@ TEST_CASE("match without content: nobody gets one more content than he must") {
     CHECK_MESSAGE(third.verdicts == expected, "two groups wait: nobody gets it by both");
 }
 
+TEST_CASE("who joined while others were served is not told to be put off") {
+    Bench bench;
+    bench.offer(make_copy({"a@x"}));
+    bench.pass(std::chrono::minutes(1));
+    Due due = bench.take_due().at(0);
+    bench.offer(make_copy({"b@x"}));
+    CHECK(bench.settle_all(due, What::delivered).next == base::never);
+    bench.pass(std::chrono::minutes(1));
+    const Settled settled = bench.settle_all(bench.take_due().at(0), What::deferred);
+    CHECK(settled.next == settled.now + std::chrono::minutes(1));
+}
+
 TEST_CASE("a header that is exchanged brings its own size and bytes beyond ASCII") {
     Bench bench;
     Copy shows_more = make_copy({"a@x"});

@@ -99,6 +99,25 @@ TEST_CASE("whom a limit of the server's leaves over goes at once in the next tra
     }
 }
 
+TEST_CASE("the next transaction of a message begins once the verdicts of the one before are durable") {
+    Outbound out;
+    std::size_t begun = 0;
+    out.sink().script = [&](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+        if (command.starts_with("MAIL")) ++begun;
+        if (command == "." && begun == 1) out.holding = true;
+        if (command.starts_with("RCPT") && session.message.recipients.size() == 2) return "452 4.5.3 too many";
+        return std::nullopt;
+    };
+    out.start();
+    out.offer(make_copy({"a@x", "b@x", "c@x"}));
+    REQUIRE(out.until([&] { return !out.held.empty(); }));
+    for (int i = 0; i < 20; ++i) out.turn();
+    CHECK(begun == 1);
+    out.let_go();
+    REQUIRE(out.until_delivered(3));
+    CHECK(out.until_quiet());
+}
+
 TEST_CASE("a server that takes nobody for a limit of its own is not asked again at once") {
     Outbound out;
     out.sink().script = answers({{"RCPT", "452 4.5.3 too many"}});
