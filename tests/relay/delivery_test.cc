@@ -146,6 +146,24 @@ TEST_CASE("whom a 5xx to the data may not mean is tried alone, and each verdict 
     CHECK(out.record("<1@x>").attempts.size() == 3);
 }
 
+TEST_CASE("a 5xx in the midst of the data is one to the data, and no server is ill for it") {
+    for (const std::size_t size : {std::size_t{10}, std::size_t{1} << 20}) {
+        CAPTURE(size);
+        Outbound out;
+        out.sink().script = [](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+            const Addresses& recipients = session.message.recipients;
+            if (command == "DATA" && std::ranges::count(recipients, "b@x") > 0) return "354 go\r\n554 5.7.1 not for b";
+            return std::nullopt;
+        };
+        out.start();
+        out.offer(make_copy({"a@x", "b@x", "c@x"}, "<1@x>", 1, "\r\n" + std::string(size, 'x') + "\r\n"));
+        REQUIRE(out.until_delivered(2));
+        CHECK(out.until_quiet());
+        CHECK(out.failed() == Addresses{"b@x"});
+        CHECK(out.delivery->health().at(0).rests_for.count() == 0);
+    }
+}
+
 TEST_CASE("a 5xx to the DATA command is one to the data") {
     Outbound out;
     out.sink().script = [](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
