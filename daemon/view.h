@@ -23,7 +23,8 @@ struct Running {
 };
 
 std::string status(const Running& running, const ledger::Counts& counts);
-std::string groups(const std::vector<ledger::GroupRecord>& groups);
+/// `now`: ledger time.
+std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now);
 std::string released(unsigned count);
 std::string error(const std::string& what);
 

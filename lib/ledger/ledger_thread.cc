@@ -71,6 +71,7 @@ struct LedgerThread::State {
 
     void push(Request request) { queue_.push(std::move(request)); }
     std::uint64_t room() const { return room_; }
+    base::Time now() const { return spool_.now(base::boot_clock()); }  // of values that do not change after the start
     base::Duration busy_for() const {
         std::int64_t since = busy_since_;
         return since == 0 ? base::Duration(0) : base::boot_clock() - base::Duration(since);
@@ -398,6 +399,10 @@ void LedgerThread::configure(coalesce::Policy policy, std::uint64_t min_free, st
 
 std::uint64_t LedgerThread::room() const {
     return state_->room();
+}
+
+base::Time LedgerThread::now() const {
+    return state_->now();
 }
 
 base::Duration LedgerThread::busy_for() const {

@@ -58,6 +58,8 @@ public:
 
     /// How many bytes mail may still take, beyond min_free: so that MAIL may be answered 452 at once.
     std::uint64_t room() const;
+    /// Ledger time.
+    base::Time now() const;
     /// How long the thread has been at its present batch; zero when it waits.
     base::Duration busy_for() const;
 

@@ -40,7 +40,7 @@ struct GroupRecord {
     std::string digest;      // hex
     base::WallTime first{};  // when its first copy came
     std::uint64_t size = 0;
-    std::optional<base::Duration> due_in;  // negative: overdue or in flight; none: nobody waits
+    std::optional<base::Time> due;  // ledger time; past: overdue or in flight; none: nobody waits
     bool held = false;                     // nobody was tried yet: in its window
     std::vector<coalesce::Member> members;
     std::vector<CopyRecord> copies;       // only where asked for
