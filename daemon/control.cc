@@ -96,7 +96,8 @@ void Control::why(const Request& request, Respond respond) {
     if (message_id == request.query.end()) return respond(failure(400, "why needs a Message-ID"));
     read(std::move(respond), [id = message_id->second, now = doors_.ledger.now()](ledger::Reader& reader) {
         std::vector<ledger::GroupRecord> groups = reader.why(id);
-        return groups.empty() ? failure(404, "no message with that Message-ID is known") : document(view::groups(groups, now));
+        return groups.empty() ? failure(404, "no message with that Message-ID is known")
+                              : document(view::groups(groups, now));
     });
 }
 

@@ -106,6 +106,7 @@ std::string status(const Running& running, const ledger::Counts& counts) {
           {{"directory", running.spool},
            {"room_bytes", running.room},
            {"low_on_space", running.room == 0},
+           {"damage", running.damage.empty() ? json() : json(running.damage)},
            {"ledger_busy_seconds", seconds(running.ledger_busy)}}}});
 }
 

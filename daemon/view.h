@@ -17,6 +17,7 @@ struct Running {
     std::string spool;
     std::uint64_t room = 0;  // bytes that mail may still take
     base::Duration ledger_busy{};
+    std::string damage;  // what is wrong with the spool; empty: nothing that is known
     relay::Inbound::Counters inbound;
     relay::Delivery::Counters delivery;
     std::vector<relay::Backend::Health> servers;

@@ -32,6 +32,8 @@ std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
     return recipients;
 }
 
+constexpr std::array table_names = {"groups", "members", "content", "extents", "copies", "attempts", "ledger"};
+
 }  // namespace
 
 struct Reader::State {
@@ -137,6 +139,17 @@ std::vector<GroupRecord> Reader::why(const std::string& message_id) try {
     return state_->records(state_->with_message_id(bracketed ? message_id : "<" + message_id + ">"), true);
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
+}
+
+std::span<const char* const> Reader::tables() {
+    return table_names;
+}
+
+std::string Reader::check(const char* table) try {
+    const std::string found = state_->database.text(("PRAGMA quick_check('" + std::string(table) + "')").c_str());
+    return found == "ok" ? "" : found;
+} catch (const SqliteError& error) {
+    return error.what();
 }
 
 }  // namespace onecopy::ledger
