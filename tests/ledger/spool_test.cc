@@ -203,6 +203,16 @@ TEST_CASE(
     CHECK_MESSAGE(related("<1@x>", 99).size() == 20, "all of them wait, and any of them may take the copy");
 }
 
+TEST_CASE("a sound spool is sound in every table that there is") {
+    Bench bench;
+    bench.offer(make_copy({"a@x"}));
+    Reader reader(bench.path());
+    for (const char* table : Reader::tables()) CHECK(reader.check(table) == "");
+    Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    CHECK(database.integer("SELECT count(*) FROM sqlite_master WHERE type = 'table'") ==
+          static_cast<std::int64_t>(Reader::tables().size()));
+}
+
 TEST_CASE("the same message under another sender is kept from those who have it") {
     Bench bench;
     Acceptance first = bench.offer(make_copy({"a@x"}));
