@@ -80,23 +80,24 @@ void Control::list(const Request& request, Respond respond) {
     auto which = request.query.find("which");
     auto wanted = names.find(which == request.query.end() ? "" : which->second);
     if (wanted == names.end()) return respond(failure(400, "list knows held, queued, failed and all"));
-    read(std::move(respond), [wanted = wanted->second](ledger::Reader& reader) {
+    read(std::move(respond), [wanted = wanted->second, now = doors_.ledger.now()](ledger::Reader& reader) {
         std::map<std::int64_t, ledger::GroupRecord> found;  // a group may be queued and failed at once
         for (Which one : wanted) {
             for (ledger::GroupRecord& group : reader.list(one, most_listed)) found.emplace(group.id, std::move(group));
         }
         std::vector<ledger::GroupRecord> groups;
         for (auto& [id, group] : found) groups.push_back(std::move(group));
-        return document(view::groups(groups));
+        return document(view::groups(groups, now));
     });
 }
 
 void Control::why(const Request& request, Respond respond) {
     auto message_id = request.query.find("message_id");
     if (message_id == request.query.end()) return respond(failure(400, "why needs a Message-ID"));
-    read(std::move(respond), [id = message_id->second](ledger::Reader& reader) {
+    read(std::move(respond), [id = message_id->second, now = doors_.ledger.now()](ledger::Reader& reader) {
         std::vector<ledger::GroupRecord> groups = reader.why(id);
-        return groups.empty() ? failure(404, "no message with that Message-ID is known") : document(view::groups(groups));
+        return groups.empty() ? failure(404, "no message with that Message-ID is known")
+                              : document(view::groups(groups, now));
     });
 }
 

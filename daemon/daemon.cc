@@ -86,6 +86,7 @@ Control::Doors Daemon::control_doors() {
         running.spool = config_.spool.directory;
         running.room = ledger_->room();
         running.ledger_busy = ledger_->busy_for();
+        running.damage = damage_;
         running.inbound = inbound_->counters();
         running.delivery = delivery_->counters();
         running.servers = delivery_->health();
@@ -96,6 +97,7 @@ Control::Doors Daemon::control_doors() {
 
 void Daemon::run() {
     greet();
+    check_spool(0);
     loop_.run();
     log::info("stopped");
     log::flush();
@@ -116,6 +118,25 @@ void Daemon::greet() {
     if (::sd_watchdog_enabled(0, &microseconds) <= 0) return;
     watchdog_period_ = base::Duration(microseconds / 2000);
     feed_watchdog();
+}
+
+/// Once, on the helper thread, table by table between its other work.
+void Daemon::check_spool(std::size_t table) {
+    if (table == ledger::Reader::tables().size()) return;
+    worker_.run([this, table, directory = config_.spool.directory, post = loop_.poster()] {
+        std::string found;
+        try {
+            found = ledger::Reader(directory).check(ledger::Reader::tables()[table]);
+        } catch (const std::exception& error) {
+            found = error.what();
+        }
+        post([this, table, found] {
+            if (found.empty()) return check_spool(table + 1);
+            damage_ = found;
+            ledger_->mark_damaged();
+            log::error("spool_damaged", {{"detail", found}});
+        });
+    });
 }
 
 void Daemon::feed_watchdog() {

@@ -35,6 +35,7 @@ private:
     void say_what_stays(const config::Config& config);
     void stop();
     void feed_watchdog();
+    void check_spool(std::size_t table);
 
     std::string config_file_;
     config::Config config_;
@@ -49,6 +50,7 @@ private:
     net::Signal terminate_, interrupt_, hang_up_;
     net::Timer watchdog_;
     base::Duration watchdog_period_{};
+    std::string damage_;  // of the spool
     bool stopping_ = false;
 };
 

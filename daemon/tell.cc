@@ -118,7 +118,9 @@ std::string status(const json& document) {
     std::string name = "backend";
     for (const json& one : document.value("backend", json::array())) text += row(std::exchange(name, ""), server(one));
     bool low = spool.value("low_on_space", false);
+    bool damaged = spool.contains("damage") && spool["damage"].is_string();
     text += row("spool", safe(spool, "directory") + (low ? "  TOO FULL: new mail is answered 452" : ""));
+    if (damaged) text += row("", "DAMAGED: new mail is answered 452: " + safe(spool, "damage"));
     return text;
 }
 

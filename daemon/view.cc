@@ -30,7 +30,7 @@ json server(const relay::Backend::Health& health) {
 }
 
 std::string state_of(const ledger::GroupRecord& group) {
-    if (group.due_in) return group.held ? "held" : "queued";
+    if (group.due) return group.held ? "held" : "queued";
     bool failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
     return failed ? "failed" : "done";
 }
@@ -60,7 +60,7 @@ json attempt(const ledger::AttemptRecord& record) {
             {"reply", record.reply}};
 }
 
-json group(const ledger::GroupRecord& record) {
+json group(const ledger::GroupRecord& record, base::Time now) {
     json recipients = json::array(), copies = json::array(), attempts = json::array();
     for (const auto& member : record.members) recipients.push_back(recipient(member));
     for (const auto& one : record.copies) copies.push_back(copy(one));
@@ -74,7 +74,7 @@ json group(const ledger::GroupRecord& record) {
                      {"size", record.size},
                      {"content_sha256", record.digest},
                      {"recipients", recipients}};
-    document["due_in_seconds"] = record.due_in ? json(seconds(*record.due_in)) : json();
+    document["due_in_seconds"] = record.due ? json(seconds(*record.due - now)) : json();
     if (!copies.empty()) document["copies"] = copies;
     if (!copies.empty()) document["attempts"] = attempts;
     return document;
@@ -106,12 +106,13 @@ std::string status(const Running& running, const ledger::Counts& counts) {
           {{"directory", running.spool},
            {"room_bytes", running.room},
            {"low_on_space", running.room == 0},
+           {"damage", running.damage.empty() ? json() : json(running.damage)},
            {"ledger_busy_seconds", seconds(running.ledger_busy)}}}});
 }
 
-std::string groups(const std::vector<ledger::GroupRecord>& groups) {
+std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now) {
     json list = json::array();
-    for (const auto& record : groups) list.push_back(group(record));
+    for (const auto& record : groups) list.push_back(group(record, now));
     return text(list);
 }
 

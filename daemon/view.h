@@ -17,13 +17,15 @@ struct Running {
     std::string spool;
     std::uint64_t room = 0;  // bytes that mail may still take
     base::Duration ledger_busy{};
+    std::string damage;  // what is wrong with the spool; empty: nothing that is known
     relay::Inbound::Counters inbound;
     relay::Delivery::Counters delivery;
     std::vector<relay::Backend::Health> servers;
 };
 
 std::string status(const Running& running, const ledger::Counts& counts);
-std::string groups(const std::vector<ledger::GroupRecord>& groups);
+/// `now`: ledger time.
+std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now);
 std::string released(unsigned count);
 std::string error(const std::string& what);
 

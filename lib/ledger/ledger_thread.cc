@@ -79,6 +79,7 @@ struct LedgerThread::State {
     void remember_smtputf8(bool offered) {
         if (smtputf8_.exchange(offered) != offered) push(Remember{offered});
     }
+    base::Time now() const { return spool_.now(base::boot_clock()); }  // of values that do not change after the start
     base::Duration busy_for() const {
         std::int64_t since = busy_since_;
         return since == 0 ? base::Duration(0) : base::boot_clock() - base::Duration(since);
@@ -421,6 +422,10 @@ bool LedgerThread::smtputf8() const {
 
 std::uint64_t LedgerThread::room() const {
     return state_->room();
+}
+
+base::Time LedgerThread::now() const {
+    return state_->now();
 }
 
 base::Duration LedgerThread::busy_for() const {

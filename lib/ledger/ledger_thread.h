@@ -61,8 +61,14 @@ public:
     bool smtputf8() const;
     void configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname);
 
+    /// The spool was found damaged: no more mail should be put into it, by whoever asks. What is in it goes on.
+    void mark_damaged() { damaged_ = true; }
+    bool damaged() const { return damaged_; }
+
     /// How many bytes mail may still take, beyond min_free: so that MAIL may be answered 452 at once.
     std::uint64_t room() const;
+    /// Ledger time.
+    base::Time now() const;
     /// How long the thread has been at its present batch; zero when it waits.
     base::Duration busy_for() const;
 
@@ -70,6 +76,7 @@ public:
 
 private:
     std::unique_ptr<State> state_;
+    bool damaged_ = false;
 };
 
 }  // namespace onecopy::ledger

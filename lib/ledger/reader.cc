@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/escape.h"
-#include "ledger/clock.h"
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
 
@@ -33,6 +32,8 @@ std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
     return recipients;
 }
 
+constexpr std::array table_names = {"groups", "members", "content", "extents", "copies", "attempts", "ledger"};
+
 }  // namespace
 
 struct Reader::State {
@@ -41,13 +42,12 @@ struct Reader::State {
     }
 
     std::vector<GroupRecord> records(const std::vector<std::int64_t>& ids, bool with_history) {
-        Clock::Stored time = ledger_time();
         GroupStore groups(database);
         std::vector<GroupRecord> found;
         for (std::int64_t id : ids) {
             std::optional<StoredGroup> group = groups.load(id);
             if (!group) continue;
-            found.push_back(record(std::move(*group), time.ledger));
+            found.push_back(record(std::move(*group)));
             if (with_history) add_history(found.back());
         }
         return found;
@@ -66,17 +66,7 @@ struct Reader::State {
     Database database;
 
 private:
-    /// The ledger's clock stood there at its last commit, and has run on since by the boot clock, which a reader beside
-    /// it cannot know: the wall clock's difference is near enough for people.
-    Clock::Stored ledger_time() {
-        Statement select(database, "SELECT time, left_out, wall FROM ledger");
-        Rows row = select.query();
-        row.next();
-        base::Duration since = std::max(base::wall_clock() - base::wall_time_of(row.integer(2)), base::Duration(0));
-        return {base::time_of(row.integer(0)) + since, base::Duration(row.integer(1)), {}};
-    }
-
-    static GroupRecord record(StoredGroup group, base::Time now) {
+    static GroupRecord record(StoredGroup group) {
         GroupRecord record;
         record.id = group.id;
         record.message_id = group.identity.message_id;
@@ -84,7 +74,7 @@ private:
         record.digest = base::hex(bytes_of(group.identity.content));
         record.first = group.first;
         record.size = group.size;
-        if (group.due) record.due_in = *group.due - now;
+        record.due = group.due;
         record.held = group.due && !group.tried;
         record.members = std::move(group.members);
         return record;
@@ -149,6 +139,17 @@ std::vector<GroupRecord> Reader::why(const std::string& message_id) try {
     return state_->records(state_->with_message_id(bracketed ? message_id : "<" + message_id + ">"), true);
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
+}
+
+std::span<const char* const> Reader::tables() {
+    return table_names;
+}
+
+std::string Reader::check(const char* table) try {
+    const std::string found = state_->database.text(("PRAGMA quick_check('" + std::string(table) + "')").c_str());
+    return found == "ok" ? "" : found;
+} catch (const SqliteError& error) {
+    return error.what();
 }
 
 }  // namespace onecopy::ledger

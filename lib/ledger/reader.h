@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,8 @@ struct GroupRecord {
     std::string digest;      // hex
     base::WallTime first{};  // when its first copy came
     std::uint64_t size = 0;
-    std::optional<base::Duration> due_in;  // negative: overdue or in flight; none: nobody waits
-    bool held = false;                     // nobody was tried yet: in its window
+    std::optional<base::Time> due;  // ledger time; past: overdue or in flight; none: nobody waits
+    bool held = false;              // nobody was tried yet: in its window
     std::vector<coalesce::Member> members;
     std::vector<CopyRecord> copies;       // only where asked for
     std::vector<AttemptRecord> attempts;  // only where asked for
@@ -66,6 +67,12 @@ public:
     std::vector<GroupRecord> list(Which which, std::size_t most);
     /// With or without brackets; every group of that Message-ID, with copies and attempts.
     std::vector<GroupRecord> why(const std::string& message_id);
+
+    /// The tables that check() knows.
+    static std::span<const char* const> tables();
+    /// What SQLite's quick_check finds wrong with one table first; empty: nothing. One at a time, since a reader that stays
+    /// keeps the write-ahead log from being cut.
+    std::string check(const char* table);
 
 private:
     struct State;

@@ -94,7 +94,7 @@ struct Settled {
     };
     std::int64_t group = 0;
     std::vector<Ended> ended;
-    base::Time next = base::never;  // when those still pending are tried again
+    base::Time next = base::never;  // when those who were put off are tried again
     base::Time now{};
 };
 

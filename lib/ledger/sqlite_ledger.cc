@@ -325,14 +325,16 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
     for (std::size_t place : coalesce::settle(*group, settlement.outcomes, context.policy, context.now)) {
         const coalesce::Member& member = group->members[place];
         statements_->writer.save_member(group->id, member);
-        if (member.state == coalesce::State::pending) continue;
+        if (member.state == coalesce::State::pending) {
+            settled.next = std::min(settled.next, member.due);
+            continue;
+        }
         settled.ended.push_back({member.address, member.state, member.reply});
         ++(member.state == coalesce::State::delivered ? head_.totals.delivered : head_.totals.failed);
     }
     record_attempts(*group, settlement, context);
     if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
     statements_->writer.update(*group);
-    settled.next = coalesce::due(*group);
     return settled;
 }
 

@@ -146,10 +146,13 @@ void Delivery::report(const std::shared_ptr<Sending>& sending, const Recipients&
         }
     }
     settlement.finished = sending->finished();
-    if (settlement.finished) --in_flight_;
-    bool finished = settlement.finished;
+    if (!settlement.finished && settlement.outcomes.empty()) return next(sending);
+    if (settlement.finished) {
+        --in_flight_;
+    } else {
+        unsettled_[settlement.group] = sending;
+    }
     ledger_.settle(std::move(settlement));
-    if (!finished) return next(sending);
     ask_for_more();
 }
 
@@ -181,8 +184,16 @@ void Delivery::log_transaction(const Sending& sending, const Recipients& tried, 
     if (report.fate == Report::Fate::damaged) log::error("damaged", {{"group", group}, {"reason", report.words}});
 }
 
-/// Who ended without having got it, and when the others are tried again; who got it stands in the transaction's line.
+/// What one transaction brought is durable: now the next one of that group may begin. So no crash between them makes anybody
+/// get the message twice, or be merged again with those for whose sake it was refused.
 void Delivery::settled(const ledger::Settled& settled) {
+    log_settled(settled);
+    const auto waiting = unsettled_.extract(settled.group);
+    if (!waiting.empty() && !stopping_) next(waiting.mapped());
+}
+
+/// Who ended without having got it, and when the others are tried again; who got it stands in the transaction's line.
+void Delivery::log_settled(const ledger::Settled& settled) {
     for (const ledger::Settled::Ended& ended : settled.ended) {
         if (ended.state != coalesce::State::failed) continue;
         log::warning("failed", {{"group", settled.group}, {"recipient", ended.address}, {"reply", ended.reply}});

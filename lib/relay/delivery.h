@@ -44,6 +44,7 @@ private:
     void next(const std::shared_ptr<Sending>& sending);
     void report(const std::shared_ptr<Sending>& sending, const std::vector<ledger::Due::Recipient>& tried,
                 const Report& report);
+    void log_settled(const ledger::Settled& settled);
     void log_transaction(const Sending& sending, const std::vector<ledger::Due::Recipient>& tried, const Report& report,
                          const ledger::Settlement& settlement);
 
@@ -54,6 +55,7 @@ private:
     std::map<std::string, std::string> rewrite_domains_;
     unsigned asked_for_ = 0;  // of the ledger, not handed out yet
     std::size_t in_flight_ = 0;
+    std::map<std::int64_t, std::shared_ptr<Sending>> unsettled_;  // by group: wait for the ledger before they go on
     bool stopping_ = false;
     Counters counters_;
 };

@@ -182,6 +182,7 @@ void Intake::cut() {
 }
 
 std::optional<Reply> Intake::mail(const std::string& sender, std::uint64_t size, const message::MailOptions& options) {
+    if (doors_.ledger.damaged()) return Reply(452, "4.3.0", "the spool is damaged (onecopyctl status); try again later");
     if (doors_.ledger.room() <= size) return Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later");
     envelope_ = {sender, options, {}};
     return std::nullopt;

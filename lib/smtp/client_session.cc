@@ -132,6 +132,8 @@ void ClientSession::send(Step step, std::string_view line) {
 void ClientSession::take(const Reply& reply) {
     ++progress_;
     if (awaited_.size() == unsent_) {
+        const bool content = in_content() || (!awaited_.empty() && awaited_.front() == Step::verdict);
+        if (content && reply.code != 421 && !reply.positive() && !reply.intermediate()) return refuse_midway(reply);
         return fail(reply.code == 421 ? reply : Reply(0, "", "reply to nothing that was asked: " + reply.text()));
     }
     const Step step = awaited_.front();
@@ -183,7 +185,7 @@ void ClientSession::conclude() {
 void ClientSession::fail(const Reply& reply) {
     const bool unknown = awaiting_verdict();
     const bool quitting = !awaited_.empty() && awaited_.front() == Step::quit;
-    dead_ = true;
+    dead_ = ill_ = true;
     awaited_.clear();
     output_.clear();
     if (running_) {
@@ -191,6 +193,14 @@ void ClientSession::fail(const Reply& reply) {
         conclude();
     }
     if (!quitting) handler_.ill(reply);
+}
+
+/// No server need wait for the final dot to refuse a message; but there is no other end of it.
+void ClientSession::refuse_midway(const Reply& reply) {
+    dead_ = true;
+    output_.clear();
+    running_->take_verdict(reply);
+    conclude();
 }
 
 /// The reply is well-formed, but none that its command can get.

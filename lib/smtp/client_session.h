@@ -26,7 +26,8 @@ public:
         virtual void ready() = 0;
         /// 354 came and somebody was accepted: content() is wanted now.
         virtual void send_content() = 0;
-        /// start() or quit() may be called from within, unless dead().
+        /// start() or quit() may be called from within, unless dead(): also where the server refused the message in the
+        /// midst of its content, and what is left of that can't be told from commands.
         virtual void done(const ClientTransaction::Result& result) = 0;
         /// The server is ill or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
         /// 530/534/535/538 to MAIL, a broken reply, a lost connection. Where a transaction was open, done() came before it
@@ -59,6 +60,8 @@ public:
     base::Duration timeout() const;
     std::uint64_t progress() const { return progress_; }
     bool dead() const { return dead_; }
+    /// And for a reason that was told by ill(), or will be.
+    bool fell_ill() const { return ill_; }
     /// The final dot is out and its answer is not here.
     bool awaiting_verdict() const;
 
@@ -78,6 +81,7 @@ private:
     bool ready_ = false;
     bool left_open_ = false;  // the server still has a transaction, which RSET must end
     bool dead_ = false;
+    bool ill_ = false;
 
     static const Rule& rule(Step step);
     void send(Step step, std::string_view line);
@@ -89,6 +93,7 @@ private:
     void conclude();
     void fail(const Reply& reply);
     void fail_senseless(const Reply& reply);
+    void refuse_midway(const Reply& reply);
     void on_greeting(const Reply& reply);
     void on_ehlo(const Reply& reply);
     void on_helo(const Reply& reply);

@@ -24,7 +24,7 @@ ledger::GroupRecord group_of(std::initializer_list<coalesce::State> states) {
 }
 
 json shown(const ledger::GroupRecord& group) {
-    return json::parse(view::groups({group})).at(0);
+    return json::parse(view::groups({group}, base::time_of(100'000))).at(0);
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ TEST_SUITE_BEGIN("view");
 TEST_CASE("a group is held in its window, queued after it, failed where somebody failed, else done") {
     using coalesce::State;
     ledger::GroupRecord waiting = group_of({State::pending, State::failed});
-    waiting.due_in = base::Duration(1500);
+    waiting.due = base::time_of(101'500);
     waiting.held = true;
     CHECK(shown(waiting).at("state") == "held");
     CHECK(shown(waiting).at("due_in_seconds") == 1.5);

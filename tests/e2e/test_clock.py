@@ -75,6 +75,9 @@ class Jumps(Case):
             self.send(daemon, 0)
             self.clock.set(offset)
             self.send(daemon, 1)
+            for held in daemon.json("list", "held"):
+                self.assertLessEqual(held["due_in_seconds"], WINDOW)
+                self.assertGreater(held["due_in_seconds"], -PATIENCE)
             self.received.wait(1)
             waited = self.received.delivered[0].began - began
             self.assertGreater(waited, WINDOW * 0.95)

@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import sqlite3
 import subprocess
 import unittest
 
@@ -164,6 +165,45 @@ class FullDisk(Case):
         self.received.wait(1)
         foreign.unlink(missing_ok=True)
         self.assertEqual(self.received.recipients_of(message.id), [message.everyone[0]])
+
+
+class DamagedSpool(Case):
+    """A page of the database that a disk gave back as something else."""
+
+    def overwrite(self, daemon, table):
+        path = daemon.spool / "ledger.db"
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            (size,) = database.execute("PRAGMA page_size").fetchone()
+        with open(path, "r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+
+    def test_it_is_told_no_mail_is_added_and_what_is_held_goes_out(self):
+        received = self.sink()
+        daemon = self.daemon(received, grouping={"window": "1h"})
+        message = Message(1, to=("anna",))
+        for recipient, data in copies(message):
+            daemon.send(message.sender, [recipient], data)
+        daemon.stop()
+        self.overwrite(daemon, "copies")
+        daemon.start()
+        until(lambda: daemon.json("status")["spool"]["damage"], what="the damage")
+        self.assertIn("DAMAGED", daemon.ctl("status"))
+        self.assertIn("spool_damaged", daemon.log())
+        with daemon.client() as client:
+            client.ehlo()
+            self.assertEqual(client.mail("s@far.example")[0], 452)
+        daemon.ctl("release", "--all")
+        received.wait(1)
+        self.assertEqual(received.recipients_of(message.id), sorted(message.everyone))
+
+    def test_a_sound_one_is_not_called_damaged(self):
+        daemon = self.daemon(self.sink())
+        daemon.stop()
+        daemon.start()
+        self.assertIsNone(daemon.json("status")["spool"]["damage"])
 
 
 if __name__ == "__main__":

@@ -95,12 +95,13 @@ private:
 
 }  // namespace
 
-FaultyDisk::Fault FaultyDisk::sqlite_writes = Fault::none;
-FaultyDisk::Fault FaultyDisk::sqlite_syncs = Fault::none;
-int FaultyDisk::calls_until = 0;
+std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_writes = Fault::none;
+std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_syncs = Fault::none;
+std::atomic<int> FaultyDisk::calls_until = 0;
 
 void FaultyDisk::heal() {
-    sqlite_writes = sqlite_syncs = Fault::none;
+    sqlite_writes = Fault::none;
+    sqlite_syncs = Fault::none;
     calls_until = 0;
 }
 

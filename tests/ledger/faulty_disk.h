@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -13,8 +14,8 @@ struct FaultyDisk {
     static constexpr const char* vfs = "faulty";
 
     /// What writes and syncs of SQLite's files get from now on, after `calls_until` more of them.
-    static Fault sqlite_writes, sqlite_syncs;
-    static int calls_until;
+    static std::atomic<Fault> sqlite_writes, sqlite_syncs;
+    static std::atomic<int> calls_until;
     static void heal();
     static void install();
 };

@@ -259,6 +259,16 @@ TEST_CASE(
     CHECK_MESSAGE(related("<1@x>", 99).size() == 20, "all of them wait, and any of them may take the copy");
 }
 
+TEST_CASE("a sound spool is sound in every table that there is") {
+    Bench bench;
+    bench.offer(make_copy({"a@x"}));
+    Reader reader(bench.path());
+    for (const char* table : Reader::tables()) CHECK(reader.check(table) == "");
+    Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    CHECK(database.integer("SELECT count(*) FROM sqlite_master WHERE type = 'table'") ==
+          static_cast<std::int64_t>(Reader::tables().size()));
+}
+
 TEST_CASE("the same message under another sender is kept from those who have it") {
     Bench bench;
     Acceptance first = bench.offer(make_copy({"a@x"}));
@@ -307,6 +317,18 @@ TEST_CASE("match without content: nobody gets one more content than he must") {
     const Acceptance third = bench.offer(make_copy({"b@x", "c@x", "d@x"}, "<1@x>", 3));
     const std::vector expected{Verdict::elsewhere, Verdict::merged, Verdict::added};
     CHECK_MESSAGE(third.verdicts == expected, "two groups wait: nobody gets it by both");
+}
+
+TEST_CASE("who joined while others were served is not told to be put off") {
+    Bench bench;
+    bench.offer(make_copy({"a@x"}));
+    bench.pass(std::chrono::minutes(1));
+    Due due = bench.take_due().at(0);
+    bench.offer(make_copy({"b@x"}));
+    CHECK(bench.settle_all(due, What::delivered).next == base::never);
+    bench.pass(std::chrono::minutes(1));
+    const Settled settled = bench.settle_all(bench.take_due().at(0), What::deferred);
+    CHECK(settled.next == settled.now + std::chrono::minutes(1));
 }
 
 TEST_CASE("a header that is exchanged brings its own size and bytes beyond ASCII") {

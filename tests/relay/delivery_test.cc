@@ -99,6 +99,25 @@ TEST_CASE("whom a limit of the server's leaves over goes at once in the next tra
     }
 }
 
+TEST_CASE("the next transaction of a message begins once the verdicts of the one before are durable") {
+    Outbound out;
+    std::size_t begun = 0;
+    out.sink().script = [&](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+        if (command.starts_with("MAIL")) ++begun;
+        if (command == "." && begun == 1) out.holding = true;
+        if (command.starts_with("RCPT") && session.message.recipients.size() == 2) return "452 4.5.3 too many";
+        return std::nullopt;
+    };
+    out.start();
+    out.offer(make_copy({"a@x", "b@x", "c@x"}));
+    REQUIRE(out.until([&] { return !out.held.empty(); }));
+    for (int i = 0; i < 20; ++i) out.turn();
+    CHECK(begun == 1);
+    out.let_go();
+    REQUIRE(out.until_delivered(3));
+    CHECK(out.until_quiet());
+}
+
 TEST_CASE("a server that takes nobody for a limit of its own is not asked again at once") {
     Outbound out;
     out.sink().script = answers({{"RCPT", "452 4.5.3 too many"}});
@@ -125,6 +144,24 @@ TEST_CASE("whom a 5xx to the data may not mean is tried alone, and each verdict 
     CHECK(transactions(out.sink()) == std::vector<Addresses>{{"a@x"}, {"c@x"}});
     CHECK(out.failed() == Addresses{"b@x"});
     CHECK(out.record("<1@x>").attempts.size() == 3);
+}
+
+TEST_CASE("a 5xx in the midst of the data is one to the data, and no server is ill for it") {
+    for (const std::size_t size : {std::size_t{10}, std::size_t{1} << 20}) {
+        CAPTURE(size);
+        Outbound out;
+        out.sink().script = [](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+            const Addresses& recipients = session.message.recipients;
+            if (command == "DATA" && std::ranges::count(recipients, "b@x") > 0) return "354 go\r\n554 5.7.1 not for b";
+            return std::nullopt;
+        };
+        out.start();
+        out.offer(make_copy({"a@x", "b@x", "c@x"}, "<1@x>", 1, "\r\n" + std::string(size, 'x') + "\r\n"));
+        REQUIRE(out.until_delivered(2));
+        CHECK(out.until_quiet());
+        CHECK(out.failed() == Addresses{"b@x"});
+        CHECK(out.delivery->health().at(0).rests_for.count() == 0);
+    }
 }
 
 TEST_CASE("a 5xx to the DATA command is one to the data") {

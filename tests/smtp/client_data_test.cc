@@ -67,8 +67,31 @@ TEST_CASE("answers to DATA and to the final dot") {
     });
 }
 
-TEST_CASE("a verdict while content is still being sent defers the mail") {
-    for (const std::string early : {"250 ok\r\n", "552 too large\r\n", "421 bye\r\n"}) {
+TEST_CASE("a refusal while content is still being sent is the verdict, and ends the connection without blame") {
+    const std::pair<std::string, std::string> rows[] = {
+        {"552 5.3.4 too large\r\n", "done: shared refused [552 5.3.4 too large] shared refused [552 5.3.4 too large]"},
+        {"451 later\r\n", "done: shared deferred [451 later] shared deferred [451 later]"},
+    };
+    for (const auto& [early, told] : rows) {
+        Sender sender;
+        sender.transactions = {two};
+        sender.sends_content = false;
+        sender.hear({greeting.server, pipelining, ok + ok + ok + go});
+        sender.session.content("half\r\n");
+        sender.session.take_output();
+        sender.session.feed(early);
+        CHECK(sender.events == Strings{told});
+        CHECK(sender.session.dead());
+        CHECK_FALSE(sender.session.fell_ill());
+        sender.session.content("more\r\n");
+        sender.session.lost("connection lost");
+        CHECK(sender.session.take_output().empty());
+        CHECK(sender.events.size() == 1);
+    }
+}
+
+TEST_CASE("what else comes while content is still being sent defers the mail") {
+    for (const std::string early : {"250 ok\r\n", "354 go\r\n", "421 bye\r\n", "nonsense\r\n"}) {
         Sender sender;
         sender.transactions = {one};
         sender.sends_content = false;
