@@ -204,6 +204,21 @@ class Daemon:
         return Raw("127.0.0.1", self.port)
 
 
+class Certificate:
+    """A certificate of its own making and its key, in files, and as onecopyd is told of them."""
+
+    def __init__(self, directory, name="cert", names="DNS:proxy.corp.example,IP:127.0.0.1", days=2):
+        self.certificate = pathlib.Path(directory) / f"{name}.pem"
+        self.key = pathlib.Path(directory) / f"{name}.key"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days)]
+        files = ["-keyout", str(self.key), "-out", str(self.certificate)]
+        subprocess.run([*command, *files, "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"], capture_output=True, check=True)
+
+    @property
+    def settings(self):
+        return {"certificate": str(self.certificate), "key": str(self.key)}
+
+
 class Refused(Exception):
     def __init__(self, code, text):
         super().__init__(f"{code} {text}")
