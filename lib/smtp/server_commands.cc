@@ -92,6 +92,7 @@ const ServerSession::Command* ServerSession::find_command(std::string_view verb)
         Command{"PATCH", any, optional, false, &ServerSession::other_protocol},
         Command{"TRACE", any, optional, false, &ServerSession::other_protocol},
         Command{"PRI", any, optional, false, &ServerSession::other_protocol},
+        Command{"PROXY", any, optional, false, &ServerSession::other_protocol},
     };
     const auto found = std::ranges::find(commands, verb, &Command::verb);
     return found == commands.end() ? nullptr : &*found;
@@ -244,9 +245,10 @@ Reply ServerSession::not_implemented(std::string_view) {
     return bad(502, "5.5.1", "command not implemented");
 }
 
-/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read.
+/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read. A PROXY header
+/// where none is expected is a wrong configuration, and what follows is not its sender's.
 Reply ServerSession::other_protocol(std::string_view) {
-    return hang_up({500, "5.5.1", "this is SMTP"});
+    return hang_up({500, "5.5.1", "this is SMTP, and no PROXY header is expected (listen.proxy_protocol)"});
 }
 
 }  // namespace onecopy::smtp
