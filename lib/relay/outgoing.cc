@@ -158,7 +158,7 @@ void Outgoing::done(const smtp::ClientTransaction::Result& result) {
     Report report;
     report.fate = Report::Fate::answered;
     report.result = result;
-    report.ill = session_.dead();
+    report.ill = session_.ill();
     report.server = server_;
     report.took = base::boot_clock() - started_;
     ++transactions_;

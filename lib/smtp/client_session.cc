@@ -94,10 +94,8 @@ void ClientSession::end_of_content() {
 }
 
 void ClientSession::abandon() {
-    dead_ = true;
+    die();
     running_.reset();
-    awaited_.clear();
-    output_.clear();
 }
 
 void ClientSession::quit() {
@@ -131,14 +129,28 @@ void ClientSession::send(Step step, std::string_view line) {
 
 void ClientSession::take(const Reply& reply) {
     ++progress_;
-    if (awaited_.size() == unsent_) {
-        return fail(reply.code == 421 ? reply : Reply(0, "", "reply to nothing that was asked: " + reply.text()));
-    }
+    if (awaited_.size() == unsent_) return take_unasked(reply);
     const Step step = awaited_.front();
     awaited_.pop_front();
     if (reply.code == 421 && step != Step::quit) return fail(reply);
     (this->*rule(step).answered)(reply);
     if (!dead_) advance();
+}
+
+/// A server that has seen enough of the content may refuse it at once. Nothing else may come where nothing was asked.
+void ClientSession::take_unasked(const Reply& reply) {
+    if (reply.code == 421) return fail(reply);
+    if (!uploading() || !(reply.transient() || reply.permanent())) {
+        return fail({0, "", "reply to nothing that was asked: " + reply.text()});
+    }
+    running_->take_verdict(reply);
+    die();
+    conclude();
+}
+
+/// Content is being sent, its end included.
+bool ClientSession::uploading() const {
+    return in_content() || (!awaited_.empty() && awaited_.front() == Step::verdict && unsent_ != 0);
 }
 
 /// Sends what may be sent now; tells the end of a transaction that has nothing left to send or to await.
@@ -180,12 +192,18 @@ void ClientSession::conclude() {
     handler_.done(ended.result());
 }
 
-void ClientSession::fail(const Reply& reply) {
-    const bool unknown = awaiting_verdict();
-    const bool quitting = !awaited_.empty() && awaited_.front() == Step::quit;
+/// Nothing is sent or awaited any more.
+void ClientSession::die() {
     dead_ = true;
     awaited_.clear();
     output_.clear();
+}
+
+void ClientSession::fail(const Reply& reply) {
+    const bool unknown = awaiting_verdict();
+    const bool quitting = !awaited_.empty() && awaited_.front() == Step::quit;
+    die();
+    ill_ = !quitting;
     if (running_) {
         running_->settle_rest(unknown ? Outcome::unknown : Outcome::deferred, reply);
         conclude();

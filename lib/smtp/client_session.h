@@ -26,9 +26,10 @@ public:
         virtual void ready() = 0;
         /// 354 came and somebody was accepted: content() is wanted now.
         virtual void send_content() = 0;
-        /// start() or quit() may be called from within, unless dead().
+        /// start() or quit() may be called from within, unless dead(): a refusal that came before the content was out ends
+        /// the connection, since the server may go on to take the rest for commands.
         virtual void done(const ClientTransaction::Result& result) = 0;
-        /// The server is ill or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
+        /// The server is ill() or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
         /// 530/534/535/538 to MAIL, a broken reply, a lost connection. Where a transaction was open, done() came before it
         /// (its recipients deferred, or unknown after the final dot). The session is dead then.
         virtual void ill(const Reply& reply) = 0;
@@ -59,6 +60,8 @@ public:
     base::Duration timeout() const;
     std::uint64_t progress() const { return progress_; }
     bool dead() const { return dead_; }
+    /// Dead because of the server; true already while done() tells what became of the transaction.
+    bool ill() const { return ill_; }
     /// The final dot is out and its answer is not here.
     bool awaiting_verdict() const;
 
@@ -78,15 +81,19 @@ private:
     bool ready_ = false;
     bool left_open_ = false;  // the server still has a transaction, which RSET must end
     bool dead_ = false;
+    bool ill_ = false;
 
     static const Rule& rule(Step step);
     void send(Step step, std::string_view line);
     void take(const Reply& reply);
+    void take_unasked(const Reply& reply);
     void advance();
     bool send_next();
     bool in_content() const;
+    bool uploading() const;
     void become_ready();
     void conclude();
+    void die();
     void fail(const Reply& reply);
     void fail_senseless(const Reply& reply);
     void on_greeting(const Reply& reply);

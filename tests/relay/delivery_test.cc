@@ -139,6 +139,29 @@ TEST_CASE("a 5xx to the DATA command is one to the data") {
     CHECK(transactions(out.sink()) == std::vector<Addresses>{{"a@x"}, {"b@x"}});
 }
 
+TEST_CASE("a refusal in the midst of the content is a verdict on it, and the server is not ill") {
+    Outbound out;
+    out.sink().script = [](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+        if (command != "DATA" || session.message.recipients.size() < 2) return std::nullopt;
+        session.say("354 go on\r\n554 5.7.1 not for all of you");
+        return "";
+    };
+    out.start();
+    SUBCASE("of a small message") {
+        out.offer(make_copy({"a@x", "b@x"}));
+    }
+    SUBCASE("of a large one") {
+        ledger::Copy copy = large_copy(out, "<1@x>", "\r\n" + lines_of_text(1 << 20) + "\r\n");
+        copy.arriving.recipients.push_back({"b@x"});
+        out.offer(std::move(copy));
+    }
+    REQUIRE(out.until_delivered(2));
+    CHECK(transactions(out.sink()) == std::vector<Addresses>{{"a@x"}, {"b@x"}});
+    CHECK(out.sink().session(1).number != out.sink().messages[0].connection);
+    CHECK(out.delivery->health()[0].words.empty());
+    CHECK(out.until_quiet());
+}
+
 TEST_CASE("a message that is too large for the server fails for all, without one more attempt") {
     SUBCASE("as the server says") {
         Outbound out;

@@ -40,7 +40,8 @@ void play(const Row& row, std::size_t step) {
     if (row.lost) sender.session.lost("connection lost");
     CHECK(lines(sender.events) == lines(row.events));
     const bool ill = !row.events.empty() && row.events.back().starts_with("ill");
-    CHECK(sender.session.dead() == ill);
+    CHECK(sender.session.ill() == ill);
+    CHECK(sender.session.dead() == (ill || row.cut));
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ struct Row {
     std::vector<Exchange> exchanges;
     Strings events;
     bool lost = false;  // the connection, at the end
+    bool cut = false;   // the session is dead, and nobody is ill
 };
 
 /// Each row with the server's bytes whole, byte by byte, and in threes.
