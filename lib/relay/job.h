@@ -3,9 +3,9 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "ledger/records.h"
+#include "message/envelope.h"
 #include "smtp/client_transaction.h"
 
 namespace onecopy::relay {
@@ -28,8 +28,7 @@ struct Report {
 
 /// One transaction to be had with a backend, and whom to tell.
 struct Job {
-    std::string sender;
-    std::vector<std::string> recipients;
+    message::Envelope envelope;
     std::shared_ptr<const std::string> header;  // as it goes out
     std::shared_ptr<const ledger::Content> content;
     bool eight_bit = false;

@@ -48,12 +48,14 @@ private:
     std::vector<bool> settled_;          // the outcome is final
     std::size_t undecided_;              // how many are not settled
     std::vector<std::size_t> usable_;    // the recipients whom RCPT may name
+    bool smtputf8_ = false;              // MAIL asks for it
     std::size_t asked_ = 0;              // how many of them were named
     std::size_t answered_ = 0;           // and answered
     std::vector<std::size_t> accepted_;  // by RCPT
     DataEncoder encoder_;
 
-    void refuse_unusable();
+    void sort_out_recipients();
+    bool needs_smtputf8(const message::Envelope::Recipient& recipient) const;
     void settle(std::size_t recipient, Outcome outcome, const Reply& reply, bool shared = false);
 };
 

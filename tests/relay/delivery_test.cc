@@ -72,6 +72,21 @@ TEST_CASE("each recipient has his own outcome") {
     CHECK(out.until_quiet());
 }
 
+TEST_CASE("what MAIL and RCPT asked for goes along") {
+    Outbound out;
+    out.sink().script = answers({{"EHLO", "250-sink.example\r\n250-DSN\r\n250 SMTPUTF8"}});
+    out.start();
+    ledger::Copy copy = make_copy({"a@x", "b@x"});
+    copy.arriving.options = {true, message::MailOptions::Return::headers, "id"};
+    copy.arriving.recipients[1].options = {message::RecipientOptions::never, "rfc822;b@x"};
+    out.offer(std::move(copy));
+    REQUIRE(out.until_delivered(2));
+    const std::vector<std::string>& commands = out.sink().session(1).commands;
+    CHECK(commands.at(2) == "MAIL FROM:<sender@s.example> SMTPUTF8 RET=HDRS ENVID=id");
+    CHECK(commands.at(3) == "RCPT TO:<a@x>");
+    CHECK(commands.at(4) == "RCPT TO:<b@x> NOTIFY=NEVER ORCPT=rfc822;b@x");
+}
+
 TEST_CASE("no more recipients go in one transaction than may, and the content goes with each part") {
     Outbound out;
     out.config.backend.max_recipients = 2;

@@ -86,11 +86,11 @@ void check(const std::vector<Row>& rows) {
     }
 }
 
-Transaction to(const Strings& recipients) {
+Transaction to(const Strings& recipients, const std::string& sender, std::uint64_t size) {
     Transaction transaction;
-    transaction.sender = "s@x";
-    transaction.recipients = recipients;
-    transaction.size = 4;
+    transaction.envelope.sender = sender;
+    for (const auto& recipient : recipients) transaction.envelope.recipients.push_back({recipient});
+    transaction.size = size;
     return transaction;
 }
 

@@ -162,6 +162,7 @@ TEST_CASE("quit() says so and ends without event") {
         sender.session.feed("bye\r\n");
     }
     CHECK(sender.session.dead());
+    CHECK(!sender.session.ill());
     CHECK(sender.events.empty());
 }
 
