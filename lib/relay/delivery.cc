@@ -119,8 +119,9 @@ void Delivery::begin(ledger::Due due) {
 void Delivery::next(const std::shared_ptr<Sending>& sending) {
     Recipients tried = sending->take(max_recipients_);
     Job job;
-    job.sender = sending->due.sender;
-    for (const ledger::Due::Recipient& recipient : tried) job.recipients.push_back(recipient.address);
+    job.envelope = {sending->due.sender, sending->due.options, {}};
+    for (const ledger::Due::Recipient& recipient : tried)
+        job.envelope.recipients.push_back({recipient.address, recipient.options});
     job.header = sending->header;
     job.content = sending->due.content;
     job.eight_bit = sending->due.eight_bit;

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "ledger/records.h"
+#include "message/envelope.h"
 #include "smtp/client_transaction.h"
 
 namespace onecopy::relay {
@@ -28,14 +29,18 @@ struct Report {
 
 /// One transaction to be had with a backend, and whom to tell.
 struct Job {
-    std::string sender;
-    std::vector<std::string> recipients;
+    message::Envelope envelope;
     std::shared_ptr<const std::string> header;  // as it goes out
     std::shared_ptr<const ledger::Content> content;
     bool eight_bit = false;
     std::function<void(const Report&)> done;
 
-    std::uint64_t size() const { return header->size() + content->body_size; }
+    /// Of what is at hand, not of what was noted once: a chunk's length must be that of its bytes.
+    std::uint64_t size() const {
+        std::uint64_t size = header->size() + content->body.size();
+        for (const ledger::Extent& extent : content->extents) size += extent.length;
+        return size;
+    }
 };
 
 }  // namespace onecopy::relay

@@ -98,7 +98,7 @@ void Outgoing::run(Job job) {
     started_ = base::boot_clock();
     next_extent_ = 0;
     progress_at_start_ = session_.progress() + 1;  // start() itself is one
-    session_.start({job_->sender, job_->recipients, job_->size(), job_->eight_bit});
+    session_.start({job_->envelope, job_->size(), job_->eight_bit});
     step();
 }
 
@@ -158,7 +158,7 @@ void Outgoing::done(const smtp::ClientTransaction::Result& result) {
     Report report;
     report.fate = Report::Fate::answered;
     report.result = result;
-    report.ill = session_.fell_ill();
+    report.ill = session_.ill();
     report.server = server_;
     report.took = base::boot_clock() - started_;
     ++transactions_;

@@ -94,10 +94,8 @@ void ClientSession::end_of_content() {
 }
 
 void ClientSession::abandon() {
-    dead_ = true;
+    die();
     running_.reset();
-    awaited_.clear();
-    output_.clear();
 }
 
 void ClientSession::quit() {
@@ -131,16 +129,28 @@ void ClientSession::send(Step step, std::string_view line) {
 
 void ClientSession::take(const Reply& reply) {
     ++progress_;
-    if (awaited_.size() == unsent_) {
-        const bool content = in_content() || (!awaited_.empty() && awaited_.front() == Step::verdict);
-        if (content && reply.code != 421 && !reply.positive() && !reply.intermediate()) return refuse_midway(reply);
-        return fail(reply.code == 421 ? reply : Reply(0, "", "reply to nothing that was asked: " + reply.text()));
-    }
+    if (awaited_.size() == unsent_) return take_unasked(reply);
     const Step step = awaited_.front();
     awaited_.pop_front();
     if (reply.code == 421 && step != Step::quit) return fail(reply);
     (this->*rule(step).answered)(reply);
     if (!dead_) advance();
+}
+
+/// A server that has seen enough of the content may refuse it at once. Nothing else may come where nothing was asked.
+void ClientSession::take_unasked(const Reply& reply) {
+    if (reply.code == 421) return fail(reply);
+    if (!uploading() || !(reply.transient() || reply.permanent())) {
+        return fail({0, "", "reply to nothing that was asked: " + reply.text()});
+    }
+    running_->take_verdict(reply);
+    die();
+    conclude();
+}
+
+/// Content is being sent, its end included.
+bool ClientSession::uploading() const {
+    return in_content() || (!awaited_.empty() && awaited_.front() == Step::verdict && unsent_ != 0);
 }
 
 /// Sends what may be sent now; tells the end of a transaction that has nothing left to send or to await.
@@ -149,7 +159,7 @@ void ClientSession::advance() {
     const std::size_t window = extensions_.pipelining ? most_unanswered : 1;
     while (awaited_.size() < window && send_next()) {
     }
-    if (awaited_.empty()) conclude();
+    if (running_ && awaited_.empty() && !in_content()) conclude();
 }
 
 bool ClientSession::send_next() {
@@ -166,6 +176,7 @@ bool ClientSession::send_next() {
             send(Step::recipient, running_->recipient_command());
             return true;
         case Stage::data:
+            if (running_->chunked()) return begin_chunk();
             running_->enter(Stage::ended);
             send(Step::data, "DATA\r\n");
             return true;
@@ -176,31 +187,43 @@ bool ClientSession::send_next() {
     return false;
 }
 
+/// Not before it is known that somebody wants it: the server would have to take it all the same.
+bool ClientSession::begin_chunk() {
+    if (awaited_.empty()) {
+        output_ += running_->chunk_command();
+        begin_content();
+    }
+    return false;
+}
+
+void ClientSession::begin_content() {
+    running_->enter(Stage::content);
+    handler_.send_content();
+}
+
 /// The handler may start the next transaction from within.
 void ClientSession::conclude() {
     const auto ended = *std::exchange(running_, std::nullopt);
     handler_.done(ended.result());
 }
 
+/// Nothing is sent or awaited any more.
+void ClientSession::die() {
+    dead_ = true;
+    awaited_.clear();
+    output_.clear();
+}
+
 void ClientSession::fail(const Reply& reply) {
     const bool unknown = awaiting_verdict();
     const bool quitting = !awaited_.empty() && awaited_.front() == Step::quit;
-    dead_ = ill_ = true;
-    awaited_.clear();
-    output_.clear();
+    die();
+    ill_ = !quitting;
     if (running_) {
         running_->settle_rest(unknown ? Outcome::unknown : Outcome::deferred, reply);
         conclude();
     }
     if (!quitting) handler_.ill(reply);
-}
-
-/// No server need wait for the final dot to refuse a message; but there is no other end of it.
-void ClientSession::refuse_midway(const Reply& reply) {
-    dead_ = true;
-    output_.clear();
-    running_->take_verdict(reply);
-    conclude();
 }
 
 /// The reply is well-formed, but none that its command can get.
@@ -256,11 +279,12 @@ void ClientSession::on_data(const Reply& reply) {
     if (!reply.intermediate()) return running_->take_verdict(reply);
     left_open_ = false;
     if (!running_->wants_content()) return send(Step::lone_dot, ".\r\n");
-    running_->enter(Stage::content);
-    handler_.send_content();
+    begin_content();
 }
 
+/// What a refused chunk leaves behind is the server's choice; whatever it is, RSET ends it (RFC 3030 2).
 void ClientSession::on_verdict(const Reply& reply) {
+    if (reply.positive()) left_open_ = false;
     if (!reply.intermediate()) return running_->take_verdict(reply);
     running_->settle_rest(Outcome::unknown, reply);
     fail_senseless(reply);

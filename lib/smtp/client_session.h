@@ -14,22 +14,22 @@
 
 namespace onecopy::smtp {
 
-/// The client's side of one SMTP connection to the backend (RFC 5321, 1870, 2920, 6152). Passive. It pipelines where
-/// that is offered, falls back to HELO, and keeps a queue of the replies that it awaits; every reply is hostile.
-/// Order of calls: feed() until Handler::ready(); start(); content() ... end_of_content() after Handler::send_content();
-/// Handler::done(); then start() again, or quit().
+/// The client's side of one SMTP connection to the backend (RFC 5321, 1870, 2920, 3030, 3461, 6152, 6531). Passive.
+/// It pipelines where that is offered, sends the content in one chunk where it may, falls back to HELO, and keeps a queue of
+/// the replies that it awaits; every reply is hostile. Order of calls: feed() until Handler::ready(); start(); content() ...
+/// end_of_content() after Handler::send_content(); Handler::done(); then start() again, or quit().
 class ClientSession {
 public:
     class Handler {
     public:
         virtual ~Handler() = default;
         virtual void ready() = 0;
-        /// 354 came and somebody was accepted: content() is wanted now.
+        /// Somebody was accepted and the server takes it: content() is wanted now, ClientTransaction::size octets in all.
         virtual void send_content() = 0;
-        /// start() or quit() may be called from within, unless dead(): also where the server refused the message in the
-        /// midst of its content, and what is left of that can't be told from commands.
+        /// start() or quit() may be called from within, unless dead(): a refusal that came before the content was out ends
+        /// the connection, since the server may go on to take the rest for commands.
         virtual void done(const ClientTransaction::Result& result) = 0;
-        /// The server is ill or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
+        /// The server is ill() or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
         /// 530/534/535/538 to MAIL, a broken reply, a lost connection. Where a transaction was open, done() came before it
         /// (its recipients deferred, or unknown after the final dot). The session is dead then.
         virtual void ill(const Reply& reply) = 0;
@@ -60,8 +60,8 @@ public:
     base::Duration timeout() const;
     std::uint64_t progress() const { return progress_; }
     bool dead() const { return dead_; }
-    /// And for a reason that was told by ill(), or will be.
-    bool fell_ill() const { return ill_; }
+    /// Dead because of the server; true already while done() tells what became of the transaction.
+    bool ill() const { return ill_; }
     /// The final dot is out and its answer is not here.
     bool awaiting_verdict() const;
 
@@ -86,14 +86,18 @@ private:
     static const Rule& rule(Step step);
     void send(Step step, std::string_view line);
     void take(const Reply& reply);
+    void take_unasked(const Reply& reply);
     void advance();
     bool send_next();
+    bool begin_chunk();
+    void begin_content();
     bool in_content() const;
+    bool uploading() const;
     void become_ready();
     void conclude();
+    void die();
     void fail(const Reply& reply);
     void fail_senseless(const Reply& reply);
-    void refuse_midway(const Reply& reply);
     void on_greeting(const Reply& reply);
     void on_ehlo(const Reply& reply);
     void on_helo(const Reply& reply);

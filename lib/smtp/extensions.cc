@@ -10,6 +10,9 @@ Extensions Extensions::read(const Reply& reply) {
         const auto [keyword, argument] = parse_command(reply.lines[i]);
         if (keyword == "PIPELINING") extensions.pipelining = true;
         if (keyword == "8BITMIME") extensions.eight_bit = true;
+        if (keyword == "CHUNKING") extensions.chunking = true;
+        if (keyword == "DSN") extensions.dsn = true;
+        if (keyword == "SMTPUTF8") extensions.smtputf8 = true;
         if (keyword == "SIZE") {
             extensions.size = true;
             extensions.most_size = parse_size_value(argument).value_or(0);

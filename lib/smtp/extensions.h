@@ -12,6 +12,9 @@ struct Extensions {
     bool eight_bit = false;       // RFC 6152
     bool size = false;            // RFC 1870
     std::uint64_t most_size = 0;  // 0: no limit was named
+    bool chunking = false;        // RFC 3030
+    bool dsn = false;             // RFC 3461
+    bool smtputf8 = false;        // RFC 6531
 
     static Extensions read(const Reply& reply);
     bool too_large(std::uint64_t size) const { return most_size != 0 && size > most_size; }

@@ -1,7 +1,12 @@
 #include "smtp/running_transaction.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
+#include <string_view>
 #include <utility>
+
+#include "message/characters.h"
 
 namespace onecopy::smtp {
 
@@ -24,6 +29,37 @@ bool is_unusable(std::string_view address) {
         if (!quoted && (c == ' ' || c == '<' || c == '>')) return true;
     }
     return quoted;
+}
+
+bool is_international(std::string_view text) {
+    return std::ranges::any_of(text, message::is_eight_bit);
+}
+
+/// ` ENVID=value`; nothing where it is empty, or would end the parameter or its command: it was checked when it came, and
+/// this is the second lock.
+std::string parameter(std::string_view name, std::string_view value) {
+    if (value.empty() || std::ranges::any_of(value, [](char c) { return c == ' ' || is_control(c); })) return "";
+    return std::string(" ").append(name).append("=").append(value);
+}
+
+std::string return_parameter(message::MailOptions::Return ret) {
+    using Return = message::MailOptions::Return;
+    if (ret == Return::unset) return "";
+    return ret == Return::full ? " RET=FULL" : " RET=HDRS";
+}
+
+/// RFC 3461 4.1; empty: it was not given.
+std::string notify_value(unsigned notify) {
+    using Options = message::RecipientOptions;
+    constexpr std::array<std::pair<unsigned, std::string_view>, 4> words = {{{Options::never, "NEVER"},
+                                                                             {Options::success, "SUCCESS"},
+                                                                             {Options::failure, "FAILURE"},
+                                                                             {Options::delay, "DELAY"}}};
+    std::string value;
+    for (const auto& [bit, word] : words) {
+        if ((notify & bit) != 0) value.append(value.empty() ? "" : ",").append(word);
+    }
+    return value;
 }
 
 /// RFC 5321 4.5.3.1.10, where 552 is the code that older servers use.
@@ -53,46 +89,77 @@ Reply excerpt(const Reply& reply) {
 }  // namespace
 
 RunningTransaction::RunningTransaction(ClientTransaction wanted, const Extensions& offered)
-    : wanted_(std::move(wanted)), offered_(offered), settled_(wanted_.recipients.size()), undecided_(settled_.size()) {
+    : wanted_(std::move(wanted)),
+      offered_(offered),
+      settled_(wanted_.envelope.recipients.size()),
+      undecided_(settled_.size()) {
     result_.recipients.resize(settled_.size(), {Outcome::deferred, {}});
-    refuse_unusable();
-    if (is_unusable(wanted_.sender)) settle_rest(Outcome::refused, {553, "5.1.7", "unusable sender address"});
+    sort_out_recipients();
+    if (is_unusable(wanted_.envelope.sender)) settle_rest(Outcome::refused, {553, "5.1.7", "unusable sender address"});
     if (offered_.too_large(wanted_.size)) {
         settle_rest(Outcome::refused, {552, "5.3.4", "message too large for the server"});
     }
 }
 
-void RunningTransaction::refuse_unusable() {
+void RunningTransaction::sort_out_recipients() {
     for (std::size_t i = 0; i < settled_.size(); ++i) {
-        const auto& address = wanted_.recipients[i];
-        if (address.empty() || is_unusable(address)) {
+        const auto& recipient = wanted_.envelope.recipients[i];
+        const bool international = needs_smtputf8(recipient);
+        if (recipient.address.empty() || is_unusable(recipient.address)) {
             settle(i, Outcome::refused, {553, "5.1.3", "unusable address"});
+        } else if (international && !offered_.smtputf8) {
+            settle(i, Outcome::deferred, {0, "5.6.7", "the server does not offer SMTPUTF8"});
         } else {
             usable_.push_back(i);
+            smtputf8_ = smtputf8_ || international;
         }
     }
 }
 
+/// For the mail as a whole, or for what RCPT would say of him.
+bool RunningTransaction::needs_smtputf8(const message::Envelope::Recipient& recipient) const {
+    const auto& envelope = wanted_.envelope;
+    return envelope.options.smtputf8 || is_international(envelope.sender) || is_international(recipient.address) ||
+           is_international(recipient.options.orcpt);
+}
+
 std::string RunningTransaction::mail_command() {
-    std::string line = "MAIL FROM:<" + wanted_.sender + ">";
+    const auto& [sender, options, recipients] = wanted_.envelope;
+    std::string line = "MAIL FROM:<" + sender + ">";
     if (offered_.size) line += " SIZE=" + std::to_string(wanted_.size);
     if (offered_.eight_bit && wanted_.eight_bit) line += " BODY=8BITMIME";
+    if (smtputf8_) line += " SMTPUTF8";
+    if (offered_.dsn) line += return_parameter(options.ret) + parameter("ENVID", options.envid);
     enter(Stage::recipients);
     return line + "\r\n";
 }
 
 std::string RunningTransaction::recipient_command() {
-    const auto& recipient = wanted_.recipients[usable_[asked_++]];
+    const auto& [address, options] = wanted_.envelope.recipients[usable_[asked_++]];
     if (asked_ == usable_.size()) enter(Stage::data);
-    return "RCPT TO:<" + recipient + ">\r\n";
+    std::string line = "RCPT TO:<" + address + ">";
+    if (offered_.dsn) line += parameter("NOTIFY", notify_value(options.notify)) + parameter("ORCPT", options.orcpt);
+    return line + "\r\n";
 }
 
+std::string RunningTransaction::chunk_command() const {
+    return "BDAT " + std::to_string(wanted_.size) + " LAST\r\n";
+}
+
+/// Beyond the end of a chunk its bytes would be commands.
 void RunningTransaction::add_content(std::string_view piece, std::string& out) {
-    encoder_.feed(piece, out);
+    content_ += piece.size();
+    assert(content_ <= wanted_.size);
+    if (chunked()) {
+        out += piece;
+    } else {
+        encoder_.feed(piece, out);
+    }
 }
 
 void RunningTransaction::finish_content(std::string& out) {
-    encoder_.finish(out);
+    assert(content_ == wanted_.size);
+    if (!chunked()) encoder_.finish(out);
     enter(Stage::ended);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ public:
 
     std::string mail_command();       // in Stage::mail
     std::string recipient_command();  // in Stage::recipients
+    /// The content goes as one chunk (RFC 3030 2), without DATA, dots and line end of its own.
+    bool chunked() const { return offered_.chunking; }
+    std::string chunk_command() const;
     void enter(Stage stage) { stage_ = stage; }
     void add_content(std::string_view piece, std::string& out);  // in Stage::content
     void finish_content(std::string& out);
@@ -48,12 +52,15 @@ private:
     std::vector<bool> settled_;          // the outcome is final
     std::size_t undecided_;              // how many are not settled
     std::vector<std::size_t> usable_;    // the recipients whom RCPT may name
+    bool smtputf8_ = false;              // MAIL asks for it
     std::size_t asked_ = 0;              // how many of them were named
     std::size_t answered_ = 0;           // and answered
     std::vector<std::size_t> accepted_;  // by RCPT
     DataEncoder encoder_;
+    std::uint64_t content_ = 0;  // octets so far
 
-    void refuse_unusable();
+    void sort_out_recipients();
+    bool needs_smtputf8(const message::Envelope::Recipient& recipient) const;
     void settle(std::size_t recipient, Outcome outcome, const Reply& reply, bool shared = false);
 };
 

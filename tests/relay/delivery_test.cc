@@ -72,6 +72,21 @@ TEST_CASE("each recipient has his own outcome") {
     CHECK(out.until_quiet());
 }
 
+TEST_CASE("what MAIL and RCPT asked for goes along") {
+    Outbound out;
+    out.sink().script = answers({{"EHLO", "250-sink.example\r\n250-DSN\r\n250 SMTPUTF8"}});
+    out.start();
+    ledger::Copy copy = make_copy({"a@x", "b@x"});
+    copy.arriving.options = {true, message::MailOptions::Return::headers, "id"};
+    copy.arriving.recipients[1].options = {message::RecipientOptions::never, "rfc822;b@x"};
+    out.offer(std::move(copy));
+    REQUIRE(out.until_delivered(2));
+    const std::vector<std::string>& commands = out.sink().session(1).commands;
+    CHECK(commands.at(2) == "MAIL FROM:<sender@s.example> SMTPUTF8 RET=HDRS ENVID=id");
+    CHECK(commands.at(3) == "RCPT TO:<a@x>");
+    CHECK(commands.at(4) == "RCPT TO:<b@x> NOTIFY=NEVER ORCPT=rfc822;b@x");
+}
+
 TEST_CASE("no more recipients go in one transaction than may, and the content goes with each part") {
     Outbound out;
     out.config.backend.max_recipients = 2;
@@ -174,6 +189,29 @@ TEST_CASE("a 5xx to the DATA command is one to the data") {
     out.offer(make_copy({"a@x", "b@x"}));
     REQUIRE(out.until_delivered(2));
     CHECK(transactions(out.sink()) == std::vector<Addresses>{{"a@x"}, {"b@x"}});
+}
+
+TEST_CASE("a refusal in the midst of the content is a verdict on it, and the server is not ill") {
+    Outbound out;
+    out.sink().script = [](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+        if (command != "DATA" || session.message.recipients.size() < 2) return std::nullopt;
+        session.say("354 go on\r\n554 5.7.1 not for all of you");
+        return "";
+    };
+    out.start();
+    SUBCASE("of a small message") {
+        out.offer(make_copy({"a@x", "b@x"}));
+    }
+    SUBCASE("of a large one") {
+        ledger::Copy copy = large_copy(out, "<1@x>", "\r\n" + lines_of_text(1 << 20) + "\r\n");
+        copy.arriving.recipients.push_back({"b@x"});
+        out.offer(std::move(copy));
+    }
+    REQUIRE(out.until_delivered(2));
+    CHECK(transactions(out.sink()) == std::vector<Addresses>{{"a@x"}, {"b@x"}});
+    CHECK(out.sink().session(1).number != out.sink().messages[0].connection);
+    CHECK(out.delivery->health()[0].words.empty());
+    CHECK(out.until_quiet());
 }
 
 TEST_CASE("a message that is too large for the server fails for all, without one more attempt") {

@@ -60,57 +60,62 @@ TEST_CASE("answers to DATA and to the final dot") {
          grouped(mail + a + data, {{ok + ok, ""}}),
          {"done: deferred [connection lost]", "ill: connection lost"},
          true},
-        {"a verdict before the dot left",
+        {"taken before the dot left",
          {one},
          grouped(mail + a + data, {{ok + ok + go + ok, ""}}),
          {"done: deferred [reply to nothing that was asked: 250 ok]", "ill: reply to nothing that was asked: 250 ok"}},
+        {"refused before the dot left: the connection can't be used again, and nobody is ill",
+         {two, one},
+         grouped(group, {{ok + ok + ok + go + "552 5.3.4 large\r\n" + ok, ""}}),
+         {"done: shared refused [552 5.3.4 large] shared refused [552 5.3.4 large]"},
+         true,
+         true},
     });
 }
 
-TEST_CASE("a refusal while content is still being sent is the verdict, and ends the connection without blame") {
-    const std::pair<std::string, std::string> rows[] = {
-        {"552 5.3.4 too large\r\n", "done: shared refused [552 5.3.4 too large] shared refused [552 5.3.4 too large]"},
-        {"451 later\r\n", "done: shared deferred [451 later] shared deferred [451 later]"},
+TEST_CASE("what is said in the midst of the content is its verdict where it is a refusal; all else is a broken server") {
+    const struct {
+        std::string early;
+        Strings events;
+    } rows[] = {
+        {"552 5.3.4 large\r\n", {"done: shared refused [552 5.3.4 large] shared refused [552 5.3.4 large]"}},
+        {"452 4.3.1 full\r\n", {"done: shared deferred [452 4.3.1 full] shared deferred [452 4.3.1 full]"}},
+        {"554-no\r\n554 go away\r\n421 bye\r\n", {"done: shared refused [554 no go away] shared refused [554 no go away]"}},
+        {"421 bye\r\n", {"done: deferred [421 bye] deferred [421 bye]", "ill: 421 bye"}},
+        {ok,
+         {"done: deferred [reply to nothing that was asked: 250 ok] deferred [reply to nothing that was asked: 250 ok]",
+          "ill: reply to nothing that was asked: 250 ok"}},
+        {go,
+         {"done: deferred [reply to nothing that was asked: 354 go] deferred [reply to nothing that was asked: 354 go]",
+          "ill: reply to nothing that was asked: 354 go"}},
     };
-    for (const auto& [early, told] : rows) {
-        Sender sender;
-        sender.transactions = {two};
-        sender.sends_content = false;
-        sender.hear({greeting.server, pipelining, ok + ok + ok + go});
-        sender.session.content("half\r\n");
-        sender.session.take_output();
-        sender.session.feed(early);
-        CHECK(sender.events == Strings{told});
-        CHECK(sender.session.dead());
-        CHECK_FALSE(sender.session.fell_ill());
-        sender.session.content("more\r\n");
-        sender.session.lost("connection lost");
-        CHECK(sender.session.take_output().empty());
-        CHECK(sender.events.size() == 1);
-    }
-}
-
-TEST_CASE("what else comes while content is still being sent defers the mail") {
-    for (const std::string early : {"250 ok\r\n", "354 go\r\n", "421 bye\r\n", "nonsense\r\n"}) {
-        Sender sender;
-        sender.transactions = {one};
-        sender.sends_content = false;
-        sender.hear({greeting.server, pipelining, ok + ok + go});
-        sender.session.content("half\r\n");
-        sender.session.take_output();
-        CHECK(!sender.session.awaiting_verdict());
-        sender.session.feed(early);
-        REQUIRE(sender.events.size() == 2);
-        CHECK(sender.events[0].starts_with("done: deferred"));
-        sender.session.content("more\r\n");
-        sender.session.end_of_content();
-        CHECK(sender.session.take_output().empty());
+    for (const auto& [early, events] : rows) {
+        for (const std::size_t step : {std::size_t(100), std::size_t(1)}) {
+            CAPTURE(early);
+            Sender sender;
+            sender.transactions = {to({"a@y", "b@y"}, "s@x", 12), one};
+            sender.sends_content = false;
+            sender.hear({greeting.server, pipelining, ok + ok + ok + go});
+            sender.session.content("half\r\n");
+            sender.session.take_output();
+            CHECK(!sender.session.awaiting_verdict());
+            sender.session.content("more\r\n");
+            for (std::size_t at = 0; at < early.size(); at += step) sender.session.feed(early.substr(at, step));
+            CHECK(sender.events == events);
+            CHECK(sender.session.dead());
+            CHECK(sender.session.ill() == (events.size() == 2));
+            sender.session.content("yet more\r\n");
+            sender.session.end_of_content();
+            sender.session.lost("connection lost");
+            CHECK(sender.session.take_output().empty());
+            CHECK(sender.events == events);
+        }
     }
 }
 
 TEST_CASE("content is stuffed across its pieces") {
     Sender sender;
-    sender.transactions = {one};
+    sender.transactions = {to({"a@y"}, "s@x", 11)};
     sender.sends_content = false;
     sender.hear({greeting.server, pipelining, ok + ok + go});
     sender.session.content(".a\r\n");

@@ -40,7 +40,8 @@ void play(const Row& row, std::size_t step) {
     if (row.lost) sender.session.lost("connection lost");
     CHECK(lines(sender.events) == lines(row.events));
     const bool ill = !row.events.empty() && row.events.back().starts_with("ill");
-    CHECK(sender.session.dead() == ill);
+    CHECK(sender.session.ill() == ill);
+    CHECK(sender.session.dead() == (ill || row.cut));
 }
 
 }  // namespace
@@ -85,11 +86,11 @@ void check(const std::vector<Row>& rows) {
     }
 }
 
-Transaction to(const Strings& recipients) {
+Transaction to(const Strings& recipients, const std::string& sender, std::uint64_t size) {
     Transaction transaction;
-    transaction.sender = "s@x";
-    transaction.recipients = recipients;
-    transaction.size = 4;
+    transaction.envelope.sender = sender;
+    for (const auto& recipient : recipients) transaction.envelope.recipients.push_back({recipient});
+    transaction.size = size;
     return transaction;
 }
 

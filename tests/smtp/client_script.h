@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct Row {
     std::vector<Exchange> exchanges;
     Strings events;
     bool lost = false;  // the connection, at the end
+    bool cut = false;   // the session is dead, and nobody is ill
 };
 
 /// Each row with the server's bytes whole, byte by byte, and in threes.
@@ -50,7 +52,7 @@ inline const Exchange greeting = {"220 mx ESMTP\r\n", "EHLO proxy.example\r\n"};
 inline const std::string plain = "250 mx\r\n";
 inline const std::string pipelining = "250-mx\r\n250 PIPELINING\r\n";
 
-Transaction to(const Strings& recipients);
+Transaction to(const Strings& recipients, const std::string& sender = "s@x", std::uint64_t size = 4);
 inline const Transaction one = to({"a@y"});
 inline const Transaction two = to({"a@y", "b@y"});
 inline const std::string mail = "MAIL FROM:<s@x>\r\n";

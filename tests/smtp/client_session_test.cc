@@ -75,9 +75,9 @@ TEST_CASE("whatever a server says, each transaction ends once and a dead session
         }
         sender.session.lost("connection lost");
         REQUIRE(sender.session.dead());
-        const bool ill = sender.session.fell_ill();
+        const bool ill = sender.session.ill();
         REQUIRE(sender.events.back().starts_with(ill ? "ill" : "done"));
-        REQUIRE(sender.events.size() == sender.started + (ill ? 1 : 0));
+        REQUIRE(sender.events.size() == sender.started + ill);
         for (std::size_t i = 0; i < sender.started; ++i) REQUIRE(sender.events[i].starts_with("done"));
     }
 }
@@ -162,6 +162,7 @@ TEST_CASE("quit() says so and ends without event") {
         sender.session.feed("bye\r\n");
     }
     CHECK(sender.session.dead());
+    CHECK(!sender.session.ill());
     CHECK(sender.events.empty());
 }
 
