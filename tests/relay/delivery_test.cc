@@ -285,6 +285,22 @@ TEST_CASE("a large body goes out by its pieces, whatever the pace of the server"
     CHECK(out.until_quiet());
 }
 
+TEST_CASE("to a server with CHUNKING a body goes as it is, in one chunk") {
+    Outbound out;
+    out.sink().script = answers({{"EHLO", "250-sink.example\r\n250-PIPELINING\r\n250 CHUNKING"}});
+    const std::string body = "\r\n.\r\n" + lines_of_text(1 << 20);
+    out.start();
+    out.offer(large_copy(out, "<1@x>", body));
+    REQUIRE(out.until_delivered(1));
+    out.offer(make_copy({"a@x"}, "<2@x>", 2, "\r\n.\r\nno line end"));
+    REQUIRE(out.until_delivered(2));
+    CHECK(out.sink().messages.at(0).content.ends_with("Message-ID: <1@x>\r\n" + body));
+    CHECK(out.sink().messages.at(1).content.ends_with("Message-ID: <2@x>\r\n\r\n.\r\nno line end"));
+    const std::string size = std::to_string(out.sink().messages[0].content.size());
+    CHECK(out.sink().session(1).commands.at(4) == "BDAT " + size + " LAST");
+    CHECK(out.until_quiet());
+}
+
 TEST_CASE("a damaged body fails its message and is never sent; one that can't be read waits") {
     Outbound out;
     out.config.backend.connections = 1;

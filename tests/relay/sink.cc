@@ -43,11 +43,24 @@ void Sink::Session::closed(Connection::Reason, const std::string&) {
 
 void Sink::Session::received(std::string_view& bytes) {
     input_ += std::exchange(bytes, {});
-    std::size_t at = 0;
-    for (std::size_t end; (end = input_.find("\r\n", at)) != input_.npos; at = end + 2) {
-        take_line(input_.substr(at, end - at));
+    for (std::size_t end; !take_chunk() && (end = input_.find("\r\n")) != input_.npos;) {
+        const std::string line = input_.substr(0, end);
+        input_.erase(0, end + 2);
+        take_line(line);
     }
-    input_.erase(0, at);
+}
+
+/// True while more of it is to come.
+bool Sink::Session::take_chunk() {
+    if (!chunk_) return false;
+    message.content += input_.substr(0, *chunk_);
+    const std::size_t taken = std::min(*chunk_, input_.size());
+    input_.erase(0, taken);
+    *chunk_ -= taken;
+    if (*chunk_ > 0) return true;
+    chunk_.reset();
+    run(".");
+    return false;
 }
 
 void Sink::Session::take_line(const std::string& line) {
@@ -63,6 +76,7 @@ void Sink::Session::take_line(const std::string& line) {
 void Sink::Session::run(const std::string& command) {
     commands.push_back(command);
     const std::string verb = command.substr(0, 4);
+    if (verb == "BDAT") return void(chunk_ = std::stoul(command.substr(5)));
     if (verb == "MAIL") message = {command.substr(11, command.find('>') - 11), {}, "", number};
     std::optional<std::string> own;
     if (sink_.script) own = sink_.script(*this, command);

@@ -18,7 +18,7 @@ public:
     struct Message {
         std::string sender;
         std::vector<std::string> recipients;
-        std::string content;  // dots undone
+        std::string content;  // dots undone, or chunks
         int connection = 0;   // its number, from 1
     };
 
@@ -39,6 +39,7 @@ public:
         void received(std::string_view& bytes) override;
         void closed(net::Connection::Reason reason, const std::string& what) override;
         void take_line(const std::string& line);
+        bool take_chunk();
         void run(const std::string& command);
         std::string usual(const std::string& verb);
 
@@ -46,10 +47,12 @@ public:
         std::unique_ptr<net::Connection> connection_;
         std::string input_;
         bool in_data_ = false;
+        std::optional<std::size_t> chunk_;  // what is missing of one
         bool gone_ = false;
     };
 
-    /// What a session says to a command (`connect` for the greeting, `.` for the end of the data): nothing to leave it to
+    /// What a session says to a command (`connect` for the greeting, `.` for the end of the data or
+    /// of the last chunk): nothing to leave it to
     /// the usual answer; an empty text: not a word, for now.
     using Script = std::function<std::optional<std::string>(Session&, const std::string& command)>;
 
