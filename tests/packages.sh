@@ -2,7 +2,7 @@
 
 build_packages=(g++ meson ninja-build pkg-config python3 libevent-dev libssl-dev libcrypt-dev libmimetic-dev libyaml-cpp-dev libsqlite3-dev
     libsystemd-dev libidn2-dev nlohmann-json3-dev libcli11-dev zlib1g-dev doctest-dev)
-test_packages=(clang-format mandoc fetchmail dovecot-pop3d postfix strace faketime sqlite3 systemd)
+test_packages=(clang-format mandoc fetchmail dovecot-pop3d postfix strace faketime sqlite3 systemd swaks openssl)
 
 # The packages among "$@" that are not installed.
 missing_packages() {
