@@ -53,7 +53,7 @@ Daemon::Daemon(std::string config_file, config::Reading reading, const relay::Cr
       watchdog_(loop_, [this] { feed_watchdog(); }) {
     log::set_level(config_.log_level);
     loop_.each_turn(log::flush);
-    delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_);
+    delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_, credentials);
     control_ = std::make_unique<Control>(config_.control_socket, control_doors());
     inbound_->configure(config_, credentials);
 }
@@ -179,7 +179,7 @@ void Daemon::apply(config::Config config) {
         return refuse_reload(error.what());
     }
     ledger_->configure(relay::rules_of(config), config.spool.min_free, config.hostname);
-    delivery_->configure(config);
+    delivery_->configure(config, reading.credentials);
     log::set_level(config.log_level);
     config_ = std::move(config);
     log::info("reloaded", {{"listen", joined(inbound_->addresses())}, {"backend", joined(config_.backend.servers)}});

@@ -91,6 +91,12 @@ constexpr Pair all_pairs[] = {
      "needs tls.certificate"},
     {"listen", "users", [](const Config& c) { return listens(c, authenticates) && c.users.empty(); },
      "`auth` needs users, the file that tells who may authenticate"},
+    {"backend.username", "backend.password_file",
+     [](const Config& c) { return !c.backend.username.empty() && c.backend.password_file.empty(); },
+     "needs backend.password_file"},
+    {"backend.password_file", "backend.username",
+     [](const Config& c) { return !c.backend.password_file.empty() && c.backend.username.empty(); },
+     "needs backend.username"},
 };
 
 void check_pairs(const Config& config, const SeenKeys& seen, Report& report) {
@@ -128,6 +134,8 @@ constexpr Warning all_warnings[] = {
      "listen has `auth` on a socket without `tls` that more than loopback may use: AUTH is offered under TLS and to "
      "loopback "
      "alone"},
+    {[](const Config& c) { return !c.backend.ca_file.empty() && c.backend.tls != BackendTls::verify; },
+     "backend.ca_file has no effect without backend.tls: verify"},
     {[](const Config& c) { return c.recipients.local_domains.empty(); },
      "recipients.local_domains is empty: every domain counts as local, and recipients elsewhere whom a header names would "
      "be "

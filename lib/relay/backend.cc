@@ -17,6 +17,19 @@ constexpr base::Duration longest_idle = seconds(5);
 constexpr base::Duration longest_verdict = seconds(90);
 constexpr base::Duration looked_up_for = seconds(60);
 
+smtp::ClientSession::Options session_options(const Backend::Settings& settings) {
+    using Tls = smtp::ClientSession::Tls;
+    const config::Backend& backend = settings.backend;
+    smtp::ClientSession::Options options{.hostname = settings.hostname};
+    options.lmtp = backend.protocol == config::Protocol::lmtp;
+    if (backend.tls == config::BackendTls::opportunistic) options.tls = Tls::opportunistic;
+    if (backend.tls == config::BackendTls::required || backend.tls == config::BackendTls::verify)
+        options.tls = Tls::required;
+    options.username = backend.username;
+    options.password = settings.credentials.password;
+    return options;
+}
+
 }  // namespace
 
 struct Backend::Server {
@@ -42,12 +55,11 @@ struct Backend::Open {
     bool outdated = false;  // of settings that are no longer in force
 };
 
-Backend::Backend(net::Loop& loop, base::Worker& worker, std::string spool, Settings settings,
-                 std::function<void()> available)
+Backend::Backend(net::Loop& loop, base::Worker& worker, std::string spool, Settings settings, Owner owner)
     : loop_(loop),
       worker_(worker),
       spool_(std::move(spool)),
-      available_(std::move(available)),
+      owner_(std::move(owner)),
       rest_timer_(loop, [this] { rest_ended(); }),
       idle_timer_(loop, [this] { end_idle(); }),
       verdict_timer_(loop,
@@ -156,12 +168,14 @@ void Backend::connect(const std::shared_ptr<Server>& server) {
     owner.unused = [this](Job job) { jobs_.push_front(std::move(job)); };
     owner.ill = [this, server](const std::string& words) { ill(*server, words); };
     owner.gone = [this, &open] { gone(open); };
-    open.connection = std::make_unique<Outgoing>(Outgoing::Doors{loop_, worker_, spool_, settings_.hostname}, server->name,
-                                                 server->addresses, std::move(owner));
+    Outgoing::Doors doors{
+        loop_, worker_, spool_, session_options(settings_), settings_.credentials.tls_client, server->where.host};
+    open.connection = std::make_unique<Outgoing>(std::move(doors), server->name, server->addresses, std::move(owner));
 }
 
 void Backend::became_ready(Open& open) {
     open.was_ready = true;
+    owner_.told_smtputf8(open.connection->extensions().smtputf8);
     open.idle_since = base::boot_clock();
     if (stopping_ || worn_out(open)) return open.connection->quit();
     pump();
@@ -233,7 +247,7 @@ void Backend::refuse_all() {
 
 void Backend::rest_ended() {
     set_rest_timer();
-    if (!all_rest()) available_();
+    if (!all_rest()) owner_.available();
 }
 
 /// One timer for all servers.

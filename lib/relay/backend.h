@@ -11,6 +11,7 @@
 
 #include "base/worker.h"
 #include "config/config.h"
+#include "relay/credentials.h"
 #include "relay/outgoing.h"
 
 namespace onecopy::relay {
@@ -22,6 +23,7 @@ public:
     struct Settings {
         std::string hostname;
         config::Backend backend;
+        Credentials credentials;
     };
     struct Health {
         std::string server;
@@ -31,8 +33,11 @@ public:
         std::uint64_t transactions = 0;
     };
 
-    /// `available`: a server may be tried again after all had rested.
-    Backend(net::Loop& loop, base::Worker& worker, std::string spool, Settings settings, std::function<void()> available);
+    struct Owner {
+        std::function<void()> available;                  // a server may be tried again after all had rested
+        std::function<void(bool offered)> told_smtputf8;  // what a server's reply to EHLO says of it
+    };
+    Backend(net::Loop& loop, base::Worker& worker, std::string spool, Settings settings, Owner owner);
     ~Backend();
 
     /// Job::done is called once, later; never from within.
@@ -77,7 +82,7 @@ private:
     base::Worker& worker_;
     std::string spool_;
     Settings settings_;
-    std::function<void()> available_;
+    Owner owner_;
     std::vector<std::shared_ptr<Server>> servers_;
     Opened open_;
     std::deque<Job> jobs_;

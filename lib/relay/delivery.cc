@@ -49,8 +49,8 @@ std::string outgoing_header(const ledger::Due& due, const RewriteDomains& rewrit
     return header.substr(0, ours) + message::without_private(std::string_view(header).substr(ours), everyone);
 }
 
-Backend::Settings backend_settings(const config::Config& config) {
-    return {config.hostname, config.backend};
+Backend::Settings backend_settings(const config::Config& config, const Credentials& credentials) {
+    return {config.hostname, config.backend, credentials};
 }
 
 }  // namespace
@@ -72,15 +72,18 @@ struct Delivery::Sending {
     }
 };
 
-Delivery::Delivery(net::Loop& loop, base::Worker& worker, ledger::LedgerThread& ledger, const config::Config& config)
-    : ledger_(ledger), backend_(loop, worker, config.spool.directory, backend_settings(config), [this] { ask_for_more(); }) {
-    configure(config);
+Delivery::Delivery(net::Loop& loop, base::Worker& worker, ledger::LedgerThread& ledger, const config::Config& config,
+                   const Credentials& credentials)
+    : ledger_(ledger),
+      backend_(loop, worker, config.spool.directory, backend_settings(config, credentials),
+               Backend::Owner{[this] { ask_for_more(); }, [this](bool offered) { ledger_.remember_smtputf8(offered); }}) {
+    configure(config, credentials);
 }
 
 Delivery::~Delivery() = default;
 
-void Delivery::configure(const config::Config& config) {
-    backend_.configure(backend_settings(config));
+void Delivery::configure(const config::Config& config, const Credentials& credentials) {
+    backend_.configure(backend_settings(config, credentials));
     connections_ = config.backend.connections;
     max_recipients_ = config.backend.max_recipients;
     rewrite_domains_ = config.recipients.rewrite_domains;

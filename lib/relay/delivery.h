@@ -23,14 +23,15 @@ public:
         std::size_t in_flight = 0;  // groups
     };
 
-    Delivery(net::Loop& loop, base::Worker& worker, ledger::LedgerThread& ledger, const config::Config& config);
+    Delivery(net::Loop& loop, base::Worker& worker, ledger::LedgerThread& ledger, const config::Config& config,
+             const Credentials& credentials);
     ~Delivery();
 
     /// For the ledger's handler.
     void due(std::vector<ledger::Due> groups);
     void settled(const ledger::Settled& settled);
 
-    void configure(const config::Config& config);
+    void configure(const config::Config& config, const Credentials& credentials);
     void stop(std::function<void()> done);
 
     Counters counters() const;

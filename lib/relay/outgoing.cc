@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/units.h"
 
 namespace onecopy::relay {
@@ -10,6 +11,7 @@ namespace {
 using net::Connection;
 
 constexpr base::Duration longest_connect = std::chrono::seconds(30);
+constexpr base::Duration longest_handshake = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -32,7 +34,6 @@ Outgoing::Outgoing(Doors doors, std::string server, std::vector<net::SocketAddre
       server_(std::move(server)),
       addresses_(std::move(addresses)),
       owner_(std::move(owner)),
-      session_(doors_.hostname, *this),
       opened_(base::boot_clock()),
       self_(std::make_shared<Outgoing*>(this)) {
     connect_next();
@@ -43,47 +44,81 @@ Outgoing::~Outgoing() {
 }
 
 void Outgoing::connect_next() {
-    connection_ = Connection::connect(doors_.loop, addresses_[next_address_++], *this);
+    const net::SocketAddress& address = addresses_[next_address_++];
+    smtp::ClientSession::Options options = doors_.session;
+    options.may_authenticate = net::is_loopback(address.get());
+    if (plain_) options.tls = smtp::ClientSession::Tls::none;
+    smtp::ClientSession::Handler& handler = *this;
+    session_ = std::make_unique<smtp::ClientSession>(std::move(options), handler);
+    connection_ = Connection::connect(doors_.loop, address, *this);
     connection_->on_deadline([this] { late(); });
     connection_->set_deadline(longest_connect);
 }
 
 void Outgoing::connected() {
+    address_ = next_address_ - 1;
     next_address_ = addresses_.size();
-    connection_->set_deadline(session_.timeout());
+    connection_->set_deadline(session_->timeout());
 }
 
 void Outgoing::received(std::string_view& bytes) {
-    session_.feed(std::exchange(bytes, {}));
+    bytes = session_->feed(bytes);
     step();
+}
+
+void Outgoing::start_tls() {
+    shaking_hands_ = true;
+    connection_->start_tls(doors_.tls, doors_.host);
+    connection_->set_deadline(longest_handshake);
+}
+
+void Outgoing::secured() {
+    shaking_hands_ = false;
+    session_->secured();
+    step();
+}
+
+/// Without encryption, which is what `opportunistic` allows, on another connection: this one is lost (RFC 7435).
+bool Outgoing::fall_back(const std::string& why) {
+    if (!shaking_hands_ || doors_.session.tls != smtp::ClientSession::Tls::opportunistic) return false;
+    base::log::warning("tls_failed", {{"server", server_}, {"reason", why}});
+    shaking_hands_ = false;
+    plain_ = true;
+    next_address_ = address_;
+    progress_ = 0;
+    connect_next();
+    return true;
 }
 
 /// After whatever the session did: its output, its time, its end.
 void Outgoing::step() {
     if (ended_) return;
-    connection_->write(session_.take_output());
-    if (session_.dead()) return end();
-    if (progress_ == session_.progress()) return;
-    progress_ = session_.progress();
-    connection_->set_deadline(session_.timeout());
+    connection_->write(session_->take_output());
+    if (session_->dead()) return end();
+    if (progress_ == session_->progress()) return;
+    progress_ = session_->progress();
+    connection_->set_deadline(session_->timeout());
 }
 
 void Outgoing::late() {
     if (quitting_) return end();
-    session_.lost("timed out after " + base::to_text(session_.timeout()));
+    if (fall_back("timed out in the handshake")) return;
+    session_->lost("timed out after " + base::to_text(session_->timeout()));
     end();
 }
 
 void Outgoing::closed(Connection::Reason reason, const std::string& what) {
     if (reason == Connection::Reason::refused && next_address_ < addresses_.size()) return connect_next();
+    if (fall_back(what)) return;
     std::string words = what.empty() ? "connection closed by the server" : what;
+    if (shaking_hands_) words = "TLS: " + words;
     bool resting = ready_ && !job_;
-    if (job_ && transactions_ > 0 && session_.progress() == progress_at_start_) {
+    if (job_ && transactions_ > 0 && session_->progress() == progress_at_start_) {
         // It was closed while it rested: nothing of this job can have been seen.
-        session_.abandon();
+        session_->abandon();
         owner_.unused(*std::exchange(job_, std::nullopt));
     } else if (!resting && !quitting_) {
-        session_.lost(words);
+        session_->lost(words);
     }
     end();
 }
@@ -97,25 +132,25 @@ void Outgoing::run(Job job) {
     job_ = std::move(job);
     started_ = base::boot_clock();
     next_extent_ = 0;
-    progress_at_start_ = session_.progress() + 1;  // start() itself is one
-    session_.start({job_->envelope, job_->size(), job_->eight_bit});
+    progress_at_start_ = session_->progress() + 1;  // start() itself is one
+    session_->start({job_->envelope, job_->size(), job_->eight_bit});
     step();
 }
 
 void Outgoing::send_content() {
-    session_.content(*job_->header);
+    session_->content(*job_->header);
     if (!job_->content->extents.empty()) {
         reader_ = std::make_shared<ledger::SegmentReader>(doors_.spool);
         return read_next();
     }
-    session_.content(job_->content->body);
-    session_.end_of_content();
+    session_->content(job_->content->body);
+    session_->end_of_content();
 }
 
 /// Asks the helper thread for one piece; the next is asked for once this one is mostly written.
 void Outgoing::read_next() {
     if (reading_ || !job_) return;
-    if (next_extent_ == job_->content->extents.size()) return session_.end_of_content();
+    if (next_extent_ == job_->content->extents.size()) return session_->end_of_content();
     reading_ = true;
     doors_.worker.run(
         [weak = self_, reader = reader_, extent = job_->content->extents[next_extent_++], post = doors_.loop.poster()] {
@@ -130,8 +165,8 @@ void Outgoing::took(const Read& read) {
     reading_ = false;
     if (ended_ || !job_) return;
     if (read.fate != Report::Fate::answered) return unreadable(read);
-    session_.content(read.bytes);
-    connection_->write(session_.take_output());
+    session_->content(read.bytes);
+    connection_->write(session_->take_output());
     if (connection_->unwritten() < Connection::low_output) read_next();
     step();
 }
@@ -144,7 +179,7 @@ void Outgoing::writable() {
 
 /// Without the final dot the server keeps nothing of it.
 void Outgoing::unreadable(const Read& read) {
-    session_.abandon();
+    session_->abandon();
     Report report;
     report.fate = read.fate;
     report.server = server_;
@@ -158,7 +193,7 @@ void Outgoing::done(const smtp::ClientTransaction::Result& result) {
     Report report;
     report.fate = Report::Fate::answered;
     report.result = result;
-    report.ill = session_.ill();
+    report.ill = session_->ill();
     report.server = server_;
     report.took = base::boot_clock() - started_;
     ++transactions_;
@@ -166,7 +201,7 @@ void Outgoing::done(const smtp::ClientTransaction::Result& result) {
     reader_.reset();
     Job job = *std::exchange(job_, std::nullopt);
     owner_.finished(std::move(job), report);
-    if (!session_.dead() && !quitting_) ready();
+    if (!session_->dead() && !quitting_) ready();
 }
 
 /// A server that ends a resting connection, with 421 or without a word, is not ill for that.
@@ -176,12 +211,12 @@ void Outgoing::ill(const smtp::Reply& reply) {
 
 void Outgoing::quit() {
     quitting_ = true;
-    session_.quit();
+    session_->quit();
     step();
 }
 
 void Outgoing::cut() {
-    session_.abandon();
+    session_->abandon();
     end();
 }
 

@@ -29,8 +29,10 @@ public:
     struct Doors {
         net::Loop& loop;
         base::Worker& worker;
-        std::string spool;     // directory
-        std::string hostname;  // for EHLO
+        std::string spool;                          // directory
+        smtp::ClientSession::Options session;       // may_authenticate is found out here
+        std::shared_ptr<const net::TlsClient> tls;  // null: no TLS
+        std::string host;                           // of the server, for TLS
     };
 
     Outgoing(Doors doors, std::string server, std::vector<net::SocketAddress> addresses, Owner owner);
@@ -40,7 +42,8 @@ public:
     void quit();        // politely; gone() follows
     void cut();         // at once
     bool busy() const { return job_.has_value(); }
-    bool awaiting_verdict() const { return session_.awaiting_verdict(); }
+    bool awaiting_verdict() const { return session_->awaiting_verdict(); }
+    const smtp::Extensions& extensions() const { return session_->extensions(); }
     bool idle() const { return ready_ && !job_ && !quitting_; }
 
     const std::string& server() const { return server_; }
@@ -49,16 +52,19 @@ public:
 
 private:
     void connected() override;
+    void secured() override;
     void received(std::string_view& bytes) override;
     void writable() override;
     void closed(net::Connection::Reason reason, const std::string& what) override;
 
     void ready() override;
+    void start_tls() override;
     void send_content() override;
     void done(const smtp::ClientTransaction::Result& result) override;
     void ill(const smtp::Reply& reply) override;
 
     void connect_next();
+    bool fall_back(const std::string& why);
     void step();
     void late();
     void read_next();
@@ -72,9 +78,12 @@ private:
     std::string server_;
     std::vector<net::SocketAddress> addresses_;
     std::size_t next_address_ = 0;
+    std::size_t address_ = 0;  // that is connected
+    bool shaking_hands_ = false;
+    bool plain_ = false;  // TLS failed, and may be gone without
     Owner owner_;
     std::unique_ptr<net::Connection> connection_;
-    smtp::ClientSession session_;
+    std::unique_ptr<smtp::ClientSession> session_;  // of this connection
     std::optional<Job> job_;
     std::shared_ptr<ledger::SegmentReader> reader_;
     std::size_t next_extent_ = 0;

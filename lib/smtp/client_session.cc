@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <tuple>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/escape.h"
 
 namespace onecopy::smtp {
@@ -37,7 +39,8 @@ struct ClientSession::Rule {
 const ClientSession::Rule& ClientSession::rule(Step step) {
     static constexpr std::array rules = {
         Rule{Step::greeting, 5min, &ClientSession::on_greeting},  Rule{Step::ehlo, 5min, &ClientSession::on_ehlo},
-        Rule{Step::helo, 5min, &ClientSession::on_helo},          Rule{Step::reset, 5min, &ClientSession::on_reset},
+        Rule{Step::helo, 5min, &ClientSession::on_helo},          Rule{Step::start_tls, 5min, &ClientSession::on_start_tls},
+        Rule{Step::auth, 5min, &ClientSession::on_auth},          Rule{Step::reset, 5min, &ClientSession::on_reset},
         Rule{Step::mail, 5min, &ClientSession::on_mail},          Rule{Step::recipient, 5min, &ClientSession::on_recipient},
         Rule{Step::data, 2min, &ClientSession::on_data},          Rule{Step::verdict, 10min, &ClientSession::on_verdict},
         Rule{Step::lone_dot, 10min, &ClientSession::on_lone_dot}, Rule{Step::quit, 10s, &ClientSession::on_quit},
@@ -45,13 +48,13 @@ const ClientSession::Rule& ClientSession::rule(Step step) {
     return *std::ranges::find(rules, step, &Rule::step);
 }
 
-ClientSession::ClientSession(std::string hostname, Handler& handler)
-    : hostname_(std::move(hostname)), handler_(handler), awaited_{Step::greeting} {}
+ClientSession::ClientSession(Options options, Handler& handler)
+    : options_(std::move(options)), handler_(handler), awaited_{Step::greeting} {}
 
 ClientSession::~ClientSession() = default;
 
-void ClientSession::feed(std::string_view bytes) {
-    while (!dead_ && !bytes.empty()) {
+std::string_view ClientSession::feed(std::string_view bytes) {
+    while (!dead_ && !starting_tls_ && !bytes.empty()) {
         switch (reader_.feed(bytes)) {
             case ReplyReader::Result::more:
                 break;
@@ -63,6 +66,15 @@ void ClientSession::feed(std::string_view bytes) {
                 break;
         }
     }
+    return starting_tls_ ? bytes : std::string_view();
+}
+
+void ClientSession::secured() {
+    ++progress_;
+    starting_tls_ = false;
+    secure_ = true;
+    extensions_ = {};
+    greet_back();
 }
 
 void ClientSession::lost(std::string_view why) {
@@ -90,7 +102,8 @@ void ClientSession::end_of_content() {
     if (!in_content()) return;
     ++progress_;
     running_->finish_content(output_);
-    send(Step::verdict, "");
+    const std::size_t verdicts = options_.lmtp ? running_->accepted() : 1;
+    for (std::size_t i = 0; i < verdicts; ++i) send(Step::verdict, "");
 }
 
 void ClientSession::abandon() {
@@ -233,15 +246,19 @@ void ClientSession::fail_senseless(const Reply& reply) {
 
 void ClientSession::on_greeting(const Reply& reply) {
     if (!reply.positive()) return fail(reply);
-    send(Step::ehlo, "EHLO " + hostname_ + "\r\n");
+    greet_back();
+}
+
+void ClientSession::greet_back() {
+    send(Step::ehlo, (options_.lmtp ? "LHLO " : "EHLO ") + options_.hostname + "\r\n");
 }
 
 void ClientSession::on_ehlo(const Reply& reply) {
     if (reply.positive()) {
         extensions_ = Extensions::read(reply);
-        become_ready();
-    } else if (reply.code == 500 || reply.code == 502 || reply.code == 504) {
-        send(Step::helo, "HELO " + hostname_ + "\r\n");
+        prepare();
+    } else if (!options_.lmtp && (reply.code == 500 || reply.code == 502 || reply.code == 504)) {
+        send(Step::helo, "HELO " + options_.hostname + "\r\n");
     } else {
         fail(reply);
     }
@@ -249,7 +266,50 @@ void ClientSession::on_ehlo(const Reply& reply) {
 
 void ClientSession::on_helo(const Reply& reply) {
     if (!reply.positive()) return fail(reply);
-    become_ready();
+    prepare();
+}
+
+/// What has to come before mail: TLS, then AUTH.
+void ClientSession::prepare() {
+    if (options_.tls != Tls::none && !secure_) return encrypt();
+    authenticate();
+}
+
+void ClientSession::encrypt() {
+    if (extensions_.start_tls) return send(Step::start_tls, "STARTTLS\r\n");
+    if (options_.tls == Tls::required) return fail({0, "4.7.0", "the server does not offer STARTTLS (backend.tls)"});
+    authenticate();
+}
+
+void ClientSession::on_start_tls(const Reply& reply) {
+    if (reply.positive()) {
+        starting_tls_ = true;
+        return handler_.start_tls();
+    }
+    if (reply.intermediate()) return fail_senseless(reply);
+    if (options_.tls == Tls::required) return fail(reply);
+    authenticate();
+}
+
+/// A password goes to nobody who might be overheard.
+void ClientSession::authenticate() {
+    if (options_.username.empty()) return become_ready();
+    if (!secure_ && !options_.may_authenticate) {
+        return fail({0, "4.7.0", "no TLS: the password is not sent in plain text (backend.username)"});
+    }
+    const auto& [user, password] = std::tie(options_.username, options_.password);
+    if (extensions_.auth_plain) {
+        return send(Step::auth, "AUTH PLAIN " + base::base64('\0' + user + '\0' + password) + "\r\n");
+    }
+    if (!extensions_.auth_login) return fail({0, "4.7.0", "the server offers no AUTH that is known here: PLAIN, LOGIN"});
+    send(Step::auth, "AUTH LOGIN\r\n");
+}
+
+void ClientSession::on_auth(const Reply& reply) {
+    if (reply.positive()) return become_ready();
+    if (!reply.intermediate()) return fail(reply);
+    if (extensions_.auth_plain || login_responses_ == 2) return fail_senseless(reply);
+    send(Step::auth, base::base64(login_responses_++ == 0 ? options_.username : options_.password) + "\r\n");
 }
 
 void ClientSession::become_ready() {
@@ -285,6 +345,7 @@ void ClientSession::on_data(const Reply& reply) {
 /// What a refused chunk leaves behind is the server's choice; whatever it is, RSET ends it (RFC 3030 2).
 void ClientSession::on_verdict(const Reply& reply) {
     if (reply.positive()) left_open_ = false;
+    if (options_.lmtp && !reply.intermediate()) return running_->take_next_verdict(reply);
     if (!reply.intermediate()) return running_->take_verdict(reply);
     running_->settle_rest(Outcome::unknown, reply);
     fail_senseless(reply);

@@ -14,16 +14,29 @@
 
 namespace onecopy::smtp {
 
-/// The client's side of one SMTP connection to the backend (RFC 5321, 1870, 2920, 3030, 3461, 6152, 6531). Passive.
-/// It pipelines where that is offered, sends the content in one chunk where it may, falls back to HELO, and keeps a queue of
-/// the replies that it awaits; every reply is hostile. Order of calls: feed() until Handler::ready(); start(); content() ...
-/// end_of_content() after Handler::send_content(); Handler::done(); then start() again, or quit().
+/// The client's side of one SMTP or LMTP connection to the backend (RFC 5321, 1870, 2033, 2920, 3030, 3207, 3461, 4954,
+/// 6152, 6531). Passive; of TLS it knows when it begins. It pipelines where that is offered, sends the content in one chunk
+/// where it may, falls back to HELO, and keeps a queue of the replies that it awaits; every reply is hostile. Order of
+/// calls: feed() until Handler::ready(); start(); content() ... end_of_content() after Handler::send_content();
+/// Handler::done(); then start() again, or quit().
 class ClientSession {
 public:
+    enum class Tls { none, opportunistic, required };
+    struct Options {
+        std::string hostname;  // for EHLO
+        bool lmtp = false;
+        Tls tls = Tls::none;
+        bool may_authenticate = false;  // without TLS: the server is on this host
+        std::string username = {};      // empty: it is not said
+        std::string password = {};
+    };
+
     class Handler {
     public:
         virtual ~Handler() = default;
         virtual void ready() = 0;
+        /// The server awaits the handshake: start TLS, then call secured().
+        virtual void start_tls() = 0;
         /// Somebody was accepted and the server takes it: content() is wanted now, ClientTransaction::size octets in all.
         virtual void send_content() = 0;
         /// start() or quit() may be called from within, unless dead(): a refusal that came before the content was out ends
@@ -35,10 +48,14 @@ public:
         virtual void ill(const Reply& reply) = 0;
     };
 
-    ClientSession(std::string hostname, Handler& handler);
+    ClientSession(Options options, Handler& handler);
     ~ClientSession();
 
-    void feed(std::string_view bytes);
+    /// What is not taken is given back: what stands behind the reply that lets TLS begin was not sent under it, and may be
+    /// anybody's.
+    std::string_view feed(std::string_view bytes);
+    /// All is under TLS from here on. What the server said before is forgotten (RFC 3207 4.2).
+    void secured();
     /// The connection is gone (`why` for people: "connection lost", "timed out after 300 s"). ill() follows.
     void lost(std::string_view why);
 
@@ -64,12 +81,14 @@ public:
     bool ill() const { return ill_; }
     /// The final dot is out and its answer is not here.
     bool awaiting_verdict() const;
+    /// After ready().
+    const Extensions& extensions() const { return extensions_; }
 
 private:
-    enum class Step { greeting, ehlo, helo, reset, mail, recipient, data, verdict, lone_dot, quit };
+    enum class Step { greeting, ehlo, helo, start_tls, auth, reset, mail, recipient, data, verdict, lone_dot, quit };
     struct Rule;
 
-    std::string hostname_;
+    Options options_;
     Handler& handler_;
     ReplyReader reader_;
     Extensions extensions_;
@@ -82,6 +101,9 @@ private:
     bool left_open_ = false;  // the server still has a transaction, which RSET must end
     bool dead_ = false;
     bool ill_ = false;
+    bool starting_tls_ = false;
+    bool secure_ = false;
+    unsigned login_responses_ = 0;  // sent of AUTH LOGIN
 
     static const Rule& rule(Step step);
     void send(Step step, std::string_view line);
@@ -93,6 +115,10 @@ private:
     void begin_content();
     bool in_content() const;
     bool uploading() const;
+    void greet_back();
+    void prepare();
+    void encrypt();
+    void authenticate();
     void become_ready();
     void conclude();
     void die();
@@ -101,6 +127,8 @@ private:
     void on_greeting(const Reply& reply);
     void on_ehlo(const Reply& reply);
     void on_helo(const Reply& reply);
+    void on_start_tls(const Reply& reply);
+    void on_auth(const Reply& reply);
     void on_reset(const Reply& reply);
     void on_mail(const Reply& reply);
     void on_recipient(const Reply& reply);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "smtp/reply.h"
 
@@ -15,9 +16,15 @@ struct Extensions {
     bool chunking = false;        // RFC 3030
     bool dsn = false;             // RFC 3461
     bool smtputf8 = false;        // RFC 6531
+    bool start_tls = false;       // RFC 3207
+    bool auth_plain = false;      // RFC 4616
+    bool auth_login = false;
 
     static Extensions read(const Reply& reply);
     bool too_large(std::uint64_t size) const { return most_size != 0 && size > most_size; }
+
+private:
+    void take_mechanisms(std::string_view words);
 };
 
 }  // namespace onecopy::smtp

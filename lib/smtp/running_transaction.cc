@@ -184,6 +184,10 @@ void RunningTransaction::take_verdict(const Reply& reply) {
     for (const auto recipient : accepted_) settle(recipient, outcome_of(reply), reply, shared);
 }
 
+void RunningTransaction::take_next_verdict(const Reply& reply) {
+    settle(accepted_[verdicts_++], outcome_of(reply), reply);
+}
+
 void RunningTransaction::settle_rest(Outcome outcome, const Reply& reply) {
     for (std::size_t i = 0; i < settled_.size(); ++i) {
         if (!settled_[i]) settle(i, outcome, reply);

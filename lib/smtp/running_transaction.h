@@ -42,6 +42,9 @@ public:
     void take_recipient_reply(const Reply& reply);
     /// What was said to DATA, or of the content: one verdict for all who were accepted.
     void take_verdict(const Reply& reply);
+    /// LMTP (RFC 2033 4.2): one for each who was accepted, in their order.
+    std::size_t accepted() const { return accepted_.size(); }
+    void take_next_verdict(const Reply& reply);
     void settle_rest(Outcome outcome, const Reply& reply);
 
 private:
@@ -56,6 +59,7 @@ private:
     std::size_t asked_ = 0;              // how many of them were named
     std::size_t answered_ = 0;           // and answered
     std::vector<std::size_t> accepted_;  // by RCPT
+    std::size_t verdicts_ = 0;           // taken one by one
     DataEncoder encoder_;
     std::uint64_t content_ = 0;  // octets so far
 

@@ -245,8 +245,8 @@ Reply ServerSession::not_implemented(std::string_view) {
     return bad(502, "5.5.1", "command not implemented");
 }
 
-/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read. A PROXY header
-/// where none is expected is a wrong configuration, and what follows is not its sender's.
+/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read. A PROXY
+/// header where none is expected is a wrong configuration, and what follows is not its sender's.
 Reply ServerSession::other_protocol(std::string_view) {
     return hang_up({500, "5.5.1", "this is SMTP, and no PROXY header is expected (listen.proxy_protocol)"});
 }

@@ -73,6 +73,8 @@ TEST_CASE("what needs another key says which") {
     CHECK(complaint("listen[].auth", "required") == "listen: `auth` needs users, the file that tells who may authenticate");
     CHECK(complaint("tls.certificate", "/c.pem") == "needs tls.key");
     CHECK(complaint("tls.key", "/k.pem") == "needs tls.certificate");
+    CHECK(complaint("backend.username", "me") == "needs backend.password_file");
+    CHECK(complaint("backend.password_file", "/p") == "needs backend.username");
     CHECK_MESSAGE(complaint("tls.certificate", "c.pem").find("needs") == std::string::npos, "one complaint a mistake");
 }
 
@@ -98,6 +100,7 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         {local + "delivery:\n  expire: 30m\n", "delivery.expire ends mail before"},
         {local + "tls: {certificate: /c.pem, key: /k.pem}\n", "tls.certificate has no effect"},
         {local + "users: /u\n", "users has no effect"},
+        {"  ca_file: /ca.pem\n" + local, "backend.ca_file has no effect"},
     };
     for (const Row& row : rows) {
         CAPTURE(row.more);

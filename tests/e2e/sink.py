@@ -14,6 +14,7 @@ import itertools
 import json
 import signal
 import socket
+import ssl
 import threading
 import time
 
@@ -65,6 +66,9 @@ class Hooks:
         return None
 
     def ehlo(self, connection, name):
+        return None
+
+    def start_tls(self):
         return None
 
     def mail(self, transaction):
@@ -132,8 +136,11 @@ class Gate(Hooks):
 
 
 class Sink:
-    def __init__(self, hooks=None, host="127.0.0.1", port=0, on_message=None):
+    def __init__(self, hooks=None, host="127.0.0.1", port=0, on_message=None, tls=None, users=None, lmtp=False):
         self.hooks = hooks or Hooks()
+        self.tls = tls  # an ssl.SSLContext: STARTTLS is offered
+        self.users = users  # name to password: AUTH is offered under TLS, and asked for
+        self.lmtp = lmtp
         self.transactions = []  # those whose final dot was answered, in that order
         self._accepted = []
         self.connections = 0
@@ -212,13 +219,15 @@ class Sink:
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
 
     def _serve(self, connection, number):
+        session = _Session(self, connection, number)
         try:
-            _Session(self, connection, number).run()
+            session.run()
         except OSError:
             pass
         finally:
             with self._changed:
                 self._sockets.discard(connection)
+            session.connection.close()
             connection.close()
 
     def _note(self, command):
@@ -247,13 +256,15 @@ class _Session:
         self.number = number
         self.buffer = b""
         self.transaction = None
+        self.secure = False
+        self.user = None
 
     def run(self):
         try:
             self.say(self.sink.hooks.greeting(self.number) or "220 sink.example ESMTP")
             while self.command(self.line().decode("latin-1")):
                 pass
-        except _Closed:
+        except (_Closed, ssl.SSLError):
             pass
 
     def say(self, reply):
@@ -293,8 +304,14 @@ class _Session:
         self.sink._note(line)
         verb, _, rest = line.partition(" ")
         verb = verb.upper()
-        if verb in ("EHLO", "HELO"):
+        if verb in (("LHLO",) if self.sink.lmtp else ("EHLO", "HELO")):
             self.hello(verb, rest)
+        elif verb == "STARTTLS" and self.sink.tls and not self.secure:
+            self.start_tls()
+        elif verb == "AUTH" and self.sink.users is not None and self.secure:
+            self.auth(*rest.split())
+        elif verb == "MAIL" and self.sink.users is not None and self.user is None:
+            self.say("530 5.7.0 authentication required")
         elif verb == "MAIL":
             self.mail(rest)
         elif verb == "RCPT" and self.transaction:
@@ -313,11 +330,36 @@ class _Session:
 
     def hello(self, verb, name):
         usual = "250 sink.example"
-        if verb == "EHLO":
-            lines = ["sink.example", *self.sink.hooks.extensions]
+        if verb != "HELO":
+            lines = ["sink.example", *self.sink.hooks.extensions, *self.offers()]
             usual = "\r\n".join(f"250{' ' if n == len(lines) - 1 else '-'}{text}" for n, text in enumerate(lines))
         answer = self.sink.hooks.ehlo(self.number, name) if verb == "EHLO" else None
         self.say(answer or usual)
+
+    def offers(self):
+        if self.sink.tls and not self.secure:
+            yield "STARTTLS"
+        if self.sink.users is not None and self.secure:
+            yield "AUTH LOGIN" if "LOGIN" in self.sink.users else "AUTH PLAIN LOGIN"
+
+    def start_tls(self):
+        answer = self.sink.hooks.start_tls() or "220 2.0.0 go"
+        self.say(answer)
+        if answer.startswith("2"):
+            self.connection = self.sink.tls.wrap_socket(self.connection, server_side=True)
+            self.buffer, self.transaction, self.secure = b"", None, True
+
+    def auth(self, mechanism, response=None):
+        if mechanism == "PLAIN":
+            _, name, password = base64.b64decode(response).split(b"\0")
+        else:
+            self.say("334 VXNlcm5hbWU6")
+            name = base64.b64decode(self.line())
+            self.say("334 UGFzc3dvcmQ6")
+            password = base64.b64decode(self.line())
+        right = self.sink.users.get(name.decode()) == password.decode()
+        self.user = name.decode() if right else None
+        self.say("235 2.7.0 welcome" if right else "535 5.7.8 wrong")
 
     @staticmethod
     def path(rest):
@@ -351,10 +393,13 @@ class _Session:
             return None
         transaction.wire = self.content()
         self.transaction = None
+        transaction.secure, transaction.user = self.secure, self.user
         transaction.reply = self.sink.hooks.dot(transaction) or "250 2.0.0 taken"
         transaction.ended = time.monotonic()
         self.sink._finish(transaction)
-        return self.say(transaction.reply)
+        for _ in transaction.recipients if self.sink.lmtp else (1,):
+            self.say(transaction.reply)
+        return None
 
 
 def record_of(transaction):

@@ -26,7 +26,7 @@ struct Outbound : House {
         };
     }
     ~Outbound() { delivery.reset(); }
-    void start() { delivery.emplace(loop, worker, *ledger, config); }
+    void start() { delivery.emplace(loop, worker, *ledger, config, credentials); }
     Sink& sink(std::size_t number = 0) { return *std::next(sinks.begin(), static_cast<std::ptrdiff_t>(number)); }
 
     /// The addresses of a message that ended so, in order.
@@ -51,9 +51,10 @@ struct Outbound : House {
         settle_down();
         return quiet;
     }
-    void reload() { delivery->configure(config); }
+    void reload() { delivery->configure(config, credentials); }
 
     config::Config config;
+    Credentials credentials;
     std::list<Sink> sinks;
     base::Worker worker;
     std::optional<Delivery> delivery;

@@ -14,7 +14,9 @@ using Transaction = ClientTransaction;
 
 /// Starts the transactions that it was given, one after the other, and keeps record.
 struct Sender : ClientSession::Handler {
-    ClientSession session{"proxy.example", *this};
+    explicit Sender(ClientSession::Options options = {.hostname = "proxy.example"}) : session(std::move(options), *this) {}
+
+    ClientSession session;
     std::vector<Transaction> transactions;
     std::string content = "Hi\r\n";
     bool sends_content = true;
@@ -25,6 +27,7 @@ struct Sender : ClientSession::Handler {
     std::string hear(const Strings& sayings);
 
     void ready() override { next(); }
+    void start_tls() override { events.push_back("start TLS"); }
     void send_content() override;
     void done(const ClientTransaction::Result& result) override;
     void ill(const Reply& reply) override;
