@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/escape.h"
-#include "smtp/command.h"
 #include "smtp/parameters.h"
 #include "smtp/server_session.h"
 
@@ -103,6 +102,7 @@ Reply ServerSession::run(std::string_view line, bool more_behind) {
     const auto [verb, argument] = parse_command(line);
     if (options_.tls == Tls::required && !goes_before_tls(verb)) return bad(530, "5.7.0", "STARTTLS comes first");
     const Command* command = find_command(verb);
+    if (verb != "BDAT") passing_chunks_ = false;
     if (data_refused_ && !ends_refused_data(verb))
         return bad(503, "5.5.1", "DATA was refused: RSET, MAIL or QUIT comes next");
     if (command == nullptr) return bad(500, "5.5.1", "command not recognized");
@@ -245,8 +245,8 @@ Reply ServerSession::not_implemented(std::string_view) {
     return bad(502, "5.5.1", "command not implemented");
 }
 
-/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read. A PROXY header
-/// where none is expected is a wrong configuration, and what follows is not its sender's.
+/// A browser or a script that talks HTTP to this port may smuggle commands in its lines: nothing more is read. A PROXY
+/// header where none is expected is a wrong configuration, and what follows is not its sender's.
 Reply ServerSession::other_protocol(std::string_view) {
     return hang_up({500, "5.5.1", "this is SMTP, and no PROXY header is expected (listen.proxy_protocol)"});
 }
