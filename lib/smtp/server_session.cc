@@ -62,6 +62,7 @@ void ServerSession::take_command(std::string_view& bytes) {
     if (result == LineReader::Result::line) {
         return say(response ? respond(reader_.line()) : run(reader_.line(), !bytes.empty()));
     }
+    if (response) reader_.wipe();
     auth_.reset();
     if (result == LineReader::Result::bare) {
         return say(bad(500, "5.5.2", "a line ends in CRLF; no CR or LF may stand alone"));
@@ -136,10 +137,10 @@ std::string ServerSession::take_output() {
 }
 
 std::string ServerSession::protocol() const {
-    const bool extended = extended_ && !options_.lmtp;
-    std::string name = smtputf8_ ? "UTF8" : extended ? "E" : "";
+    if (!extended_) return "SMTP";  // no other word is registered for HELO
+    std::string name = smtputf8_ ? "UTF8" : options_.lmtp ? "" : "E";
     name += options_.lmtp ? "LMTP" : "SMTP";
-    if (options_.tls == Tls::active && extended_) name += "S";
+    if (options_.tls == Tls::active) name += "S";
     if (!user_.empty()) name += "A";
     return name;
 }
