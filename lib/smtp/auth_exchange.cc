@@ -33,8 +33,7 @@ AuthExchange::~AuthExchange() {
 AuthExchange::Step AuthExchange::take(std::string_view response) {
     auto message = base::decode_base64(response);
     if (!message) return Step::malformed;
-    if (mechanism_ == Mechanism::login) return take_login(*std::move(message));
-    const Step step = take_plain(*message);
+    const Step step = mechanism_ == Mechanism::login ? take_login(*message) : take_plain(*message);
     base::wipe(*message);
     return step;
 }
@@ -54,13 +53,10 @@ AuthExchange::Step AuthExchange::take_plain(std::string_view message) {
     return Step::complete;
 }
 
-AuthExchange::Step AuthExchange::take_login(std::string message) {
-    if (!is_credential(message)) {
-        base::wipe(message);
-        return Step::malformed;
-    }
+AuthExchange::Step AuthExchange::take_login(std::string_view message) {
+    if (!is_credential(message)) return Step::malformed;
     const bool has_name = !name_.empty();
-    (has_name ? password_ : name_) = std::move(message);
+    (has_name ? password_ : name_) = message;
     return has_name ? Step::complete : Step::challenge;
 }
 

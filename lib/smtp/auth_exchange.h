@@ -34,7 +34,7 @@ private:
     enum class Mechanism { plain, login };
     explicit AuthExchange(Mechanism mechanism) : mechanism_(mechanism) {}
     Step take_plain(std::string_view message);
-    Step take_login(std::string message);
+    Step take_login(std::string_view message);
 
     Mechanism mechanism_;
     std::string name_;

@@ -19,7 +19,7 @@ public:
     Result feed(std::string_view& bytes);
     /// After Result::line, until the next feed(): the line without CRLF.
     std::string_view line() const;
-    /// The line, and what came before it, was a secret.
+    /// The line that was reported, whole or not, and what came before it, was a secret.
     void wipe();
     bool at_start() const { return !dropping_ && (line_.empty() || taken_); }
 

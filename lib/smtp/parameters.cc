@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/escape.h"
+#include "message/characters.h"
 #include "message/mailbox.h"
 #include "message/utf8.h"
 
@@ -51,15 +52,66 @@ bool is_ascii(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
+/// Whatever number it is, as UTF-8 would write it; whether it is a character is seen from that.
+std::string utf8(std::uint32_t code) {
+    const auto tail = [code](int shift) { return static_cast<char>(0x80 | (code >> shift & 0x3f)); };
+    if (code < 0x80) return {static_cast<char>(code)};
+    if (code < 0x800) return {static_cast<char>(0xc0 | code >> 6), tail(0)};
+    if (code < 0x10000) return {static_cast<char>(0xe0 | code >> 12), tail(6), tail(0)};
+    return {static_cast<char>(0xf0 | code >> 18), tail(12), tail(6), tail(0)};
+}
+
+/// Takes `\x{E9}` (RFC 6533 3 EmbeddedUnicodeChar) off the front of `text`; nothing where that is none.
+std::optional<std::string> take_embedded(std::string_view& text) {
+    constexpr std::string_view opening = "\\x{";
+    constexpr std::size_t most_digits = 6;
+    const auto end = text.find('}');
+    if (!text.starts_with(opening) || end == text.npos) return std::nullopt;
+    const auto digits = text.substr(opening.size(), end - opening.size());
+    if (digits.size() < 2 || digits.size() > most_digits) return std::nullopt;
+    std::uint32_t code = 0;
+    for (char c : digits) {
+        if (hex_digit(c) < 0) return std::nullopt;
+        code = code << 4 | static_cast<std::uint32_t>(hex_digit(c));
+    }
+    text.remove_prefix(end + 1);
+    return utf8(code);
+}
+
+/// An address as RFC 6533 3 writes it (utf-8-addr-xtext, -unitext): neither in it nor in what it says is anything that must
+/// not be seen.
+bool is_utf8_address(std::string_view text) {
+    std::string decoded;
+    while (!text.empty()) {
+        if (text.front() == '+') return false;
+        if (text.front() == '\\') {
+            const auto embedded = take_embedded(text);
+            if (!embedded) return false;
+            decoded += *embedded;
+            continue;
+        }
+        decoded += text.front();
+        text.remove_prefix(1);
+    }
+    return !decoded.empty() && message::is_legible(decoded);
+}
+
+/// An atom (RFC 3461 4.2), which xtext would not change.
+bool is_address_type(std::string_view type) {
+    const auto allowed = [](char c) {
+        return message::is_local_character(c) && !message::is_eight_bit(c) && c != '.' && c != '+';
+    };
+    return !type.empty() && std::ranges::all_of(type, allowed);
+}
+
 bool is_orcpt(std::string_view value, bool smtputf8) {
     const auto semicolon = value.find(';');
-    if (value.size() > most_orcpt || semicolon == 0 || semicolon == value.npos) return false;
+    if (value.size() > most_orcpt || semicolon == value.npos) return false;
     const auto type = value.substr(0, semicolon);
     const auto address = value.substr(semicolon + 1);
-    if (type.find('+') != type.npos || !is_ascii(type)) return false;
+    if (!is_address_type(type)) return false;
     if (!is_word(type, "utf-8")) return is_xtext(address);
-    const bool plain = !address.empty() && address.find('+') == address.npos && message::is_legible(address);
-    return plain && (smtputf8 || is_ascii(address));
+    return is_utf8_address(address) && (smtputf8 || is_ascii(address));
 }
 
 /// `<>`, or an address in xtext.

@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "smtp/command.h"
 #include "smtp/server_session.h"
 
 namespace onecopy::smtp {

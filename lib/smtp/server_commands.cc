@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/escape.h"
-#include "smtp/command.h"
 #include "smtp/parameters.h"
 #include "smtp/server_session.h"
 
@@ -22,6 +21,9 @@ constexpr unsigned bit(ServerSession::Phase phase) {
 constexpr unsigned at_idle = bit(ServerSession::Phase::idle);
 constexpr unsigned in_mail = bit(ServerSession::Phase::mail);
 constexpr unsigned any = bit(ServerSession::Phase::start) | at_idle | in_mail | bit(ServerSession::Phase::chunks);
+/// Also where TLS is required and not active (RFC 3207 4). BDAT is refused there too, but behind its bytes.
+constexpr unsigned before_tls = bit(ServerSession::Phase::closed) << 1;
+constexpr unsigned always = any | before_tls;
 
 bool has_eight_bit(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
@@ -29,12 +31,6 @@ bool has_eight_bit(std::string_view text) {
 
 bool has_control(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
-}
-
-/// What a client may say where TLS is required and not active (RFC 3207 4). BDAT is refused behind its bytes.
-bool goes_before_tls(std::string_view verb) {
-    static constexpr std::array<std::string_view, 6> verbs = {"EHLO", "LHLO", "NOOP", "STARTTLS", "QUIT", "BDAT"};
-    return std::ranges::find(verbs, verb) != verbs.end();
 }
 
 bool holds_response(std::string_view argument) {
@@ -66,33 +62,33 @@ const ServerSession::Command* ServerSession::find_command(std::string_view verb)
         Command{"MAIL", at_idle, required, false, &ServerSession::mail},
         Command{"RCPT", in_mail, required, false, &ServerSession::recipient},
         Command{"DATA", in_mail, none, false, &ServerSession::data},
-        Command{"EHLO", any, required, true, &ServerSession::extended_hello},
+        Command{"EHLO", always, required, true, &ServerSession::extended_hello},
         Command{"HELO", any, required, true, &ServerSession::hello},
         Command{"RSET", any, none, false, &ServerSession::rset},
-        Command{"QUIT", any, none, false, &ServerSession::quit},
-        Command{"NOOP", any, optional, false, &ServerSession::noop},
+        Command{"QUIT", always, none, false, &ServerSession::quit},
+        Command{"NOOP", always, optional, false, &ServerSession::noop},
         Command{"VRFY", any, required, true, &ServerSession::verify},
         Command{"HELP", any, optional, false, &ServerSession::help},
         Command{"EXPN", any, optional, true, &ServerSession::not_implemented},
-        Command{"STARTTLS", any, optional, true, &ServerSession::start_tls},
+        Command{"STARTTLS", always, optional, true, &ServerSession::start_tls},
         Command{"AUTH", any, required, true, &ServerSession::auth},
-        Command{"BDAT", any, optional, false, &ServerSession::chunk},
-        Command{"LHLO", any, required, true, &ServerSession::lmtp_hello},
+        Command{"BDAT", always, optional, false, &ServerSession::chunk},
+        Command{"LHLO", always, required, true, &ServerSession::lmtp_hello},
         Command{"TURN", any, optional, true, &ServerSession::not_implemented},
         Command{"SEND", any, optional, false, &ServerSession::not_implemented},
         Command{"SOML", any, optional, false, &ServerSession::not_implemented},
         Command{"SAML", any, optional, false, &ServerSession::not_implemented},
-        Command{"GET", any, optional, false, &ServerSession::other_protocol},
-        Command{"HEAD", any, optional, false, &ServerSession::other_protocol},
-        Command{"POST", any, optional, false, &ServerSession::other_protocol},
-        Command{"PUT", any, optional, false, &ServerSession::other_protocol},
-        Command{"DELETE", any, optional, false, &ServerSession::other_protocol},
-        Command{"CONNECT", any, optional, false, &ServerSession::other_protocol},
-        Command{"OPTIONS", any, optional, false, &ServerSession::other_protocol},
-        Command{"PATCH", any, optional, false, &ServerSession::other_protocol},
-        Command{"TRACE", any, optional, false, &ServerSession::other_protocol},
-        Command{"PRI", any, optional, false, &ServerSession::other_protocol},
-        Command{"PROXY", any, optional, false, &ServerSession::other_protocol},
+        Command{"GET", always, optional, false, &ServerSession::other_protocol},
+        Command{"HEAD", always, optional, false, &ServerSession::other_protocol},
+        Command{"POST", always, optional, false, &ServerSession::other_protocol},
+        Command{"PUT", always, optional, false, &ServerSession::other_protocol},
+        Command{"DELETE", always, optional, false, &ServerSession::other_protocol},
+        Command{"CONNECT", always, optional, false, &ServerSession::other_protocol},
+        Command{"OPTIONS", always, optional, false, &ServerSession::other_protocol},
+        Command{"PATCH", always, optional, false, &ServerSession::other_protocol},
+        Command{"TRACE", always, optional, false, &ServerSession::other_protocol},
+        Command{"PRI", always, optional, false, &ServerSession::other_protocol},
+        Command{"PROXY", always, optional, false, &ServerSession::other_protocol},
     };
     const auto found = std::ranges::find(commands, verb, &Command::verb);
     return found == commands.end() ? nullptr : &*found;
@@ -101,8 +97,10 @@ const ServerSession::Command* ServerSession::find_command(std::string_view verb)
 Reply ServerSession::run(std::string_view line, bool more_behind) {
     if (line.find('\0') != line.npos) return bad(500, "5.5.2", "a NUL in a command");
     const auto [verb, argument] = parse_command(line);
-    if (options_.tls == Tls::required && !goes_before_tls(verb)) return bad(530, "5.7.0", "STARTTLS comes first");
     const Command* command = find_command(verb);
+    const bool plain = command != nullptr && (command->phases & before_tls) != 0;
+    if (options_.tls == Tls::required && !plain) return bad(530, "5.7.0", "STARTTLS comes first");
+    if (verb != "BDAT") passing_chunks_ = false;
     if (data_refused_ && !ends_refused_data(verb))
         return bad(503, "5.5.1", "DATA was refused: RSET, MAIL or QUIT comes next");
     if (command == nullptr) return bad(500, "5.5.1", "command not recognized");
@@ -125,7 +123,7 @@ bool ServerSession::ends_refused_data(std::string_view verb) {
 }
 
 Reply ServerSession::out_of_order() {
-    if (phase_ == Phase::start) return bad(503, "5.5.1", "EHLO or HELO comes first");
+    if (phase_ == Phase::start) return bad(503, "5.5.1", options_.lmtp ? "LHLO comes first" : "EHLO or HELO comes first");
     if (phase_ == Phase::idle) return bad(503, "5.5.1", "MAIL comes first");
     return bad(503, "5.5.1", "a transaction is open; RSET ends it");
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "smtp/command.h"
 #include "smtp/content.h"
 
 namespace onecopy::smtp {
@@ -63,6 +62,7 @@ void ServerSession::take_command(std::string_view& bytes) {
     if (result == LineReader::Result::line) {
         return say(response ? respond(reader_.line()) : run(reader_.line(), !bytes.empty()));
     }
+    if (response) reader_.wipe();
     auth_.reset();
     if (result == LineReader::Result::bare) {
         return say(bad(500, "5.5.2", "a line ends in CRLF; no CR or LF may stand alone"));
@@ -82,8 +82,14 @@ void ServerSession::take_content(std::string_view& bytes) {
     if (in.chunked) {
         in.chunk_left -= taken;
         in.ended = in.chunk_left == 0;
-        if (in.ended && in.last_chunk) in.decoder.finish(in.piece);
     }
+    tell_content();
+}
+
+/// What has been decoded goes to the handler, unless it is part of what may not be taken.
+void ServerSession::tell_content() {
+    Incoming& in = *incoming_;
+    if (in.ended && in.last_chunk) in.decoder.finish(in.piece);
     in.received += in.piece.size();
     const bool wanted = in.received <= options_.message_size && !(options_.refuse_bare && in.decoder.saw_bare());
     if (wanted && !in.piece.empty()) paused_ = !handler_.content(in.piece);
@@ -131,10 +137,10 @@ std::string ServerSession::take_output() {
 }
 
 std::string ServerSession::protocol() const {
-    const bool extended = extended_ && !options_.lmtp;
-    std::string name = smtputf8_ ? "UTF8" : extended ? "E" : "";
+    if (!extended_) return "SMTP";  // no other word is registered for HELO
+    std::string name = smtputf8_ ? "UTF8" : options_.lmtp ? "" : "E";
     name += options_.lmtp ? "LMTP" : "SMTP";
-    if (options_.tls == Tls::active && extended_) name += "S";
+    if (options_.tls == Tls::active) name += "S";
     if (!user_.empty()) name += "A";
     return name;
 }
@@ -193,42 +199,43 @@ Reply ServerSession::data(std::string_view) {
 Reply ServerSession::chunk(std::string_view argument) {
     const auto parsed = parse_chunk_argument(argument);
     if (!parsed) return hang_up({521, "5.5.4", "syntax: BDAT size [LAST]; what follows can't be told from commands"});
-    if (auto objection = objection_to_chunk(parsed->size)) {
-        if (parsed->size == 0) return *std::move(objection);
-        discarding_ = parsed->size;
-        after_discarding_ = *std::move(objection);
-        return {};
-    }
+    if (auto objection = objection_to_chunk(parsed->size)) return pass_over(*parsed, *std::move(objection));
     incoming_->chunk_left = parsed->size;
     incoming_->last_chunk = parsed->last;
     enter(Phase::data);
     if (parsed->size > 0) return {};
     if (!parsed->last && ++errors_ >= options_.errors) return {421, "4.7.0", "too many chunks without a byte"};
-    if (parsed->last) {
-        incoming_->piece.clear();
-        incoming_->decoder.finish(incoming_->piece);
-        if (!incoming_->piece.empty()) paused_ = !handler_.content(incoming_->piece);
-        incoming_->ended = true;
-    }
-    if (!paused_) take_end_of_piece();
+    incoming_->piece.clear();
+    incoming_->ended = true;
+    tell_content();
     return {};
 }
 
 /// Why the chunk is not taken; otherwise all is ready for it.
 std::optional<Reply> ServerSession::objection_to_chunk(std::uint64_t size) {
     if (options_.tls == Tls::required) return bad(530, "5.7.0", "STARTTLS comes first");
+    if (passing_chunks_) return Reply(503, "5.5.1", "a chunk of this message was refused");
     if (phase_ != Phase::mail && phase_ != Phase::chunks) return out_of_order();
     if (recipients_ == 0) return no_recipients();
     const std::uint64_t before = incoming_ ? incoming_->received : 0;
-    if (size > options_.message_size || before > options_.message_size - size) {
-        end_transaction();
-        return refusal(End::too_large);
-    }
+    if (size > options_.message_size || before > options_.message_size - size) return refusal(End::too_large);
     if (incoming_) return std::nullopt;
     if (auto refused = handler_.data()) return refused;
     incoming_ = std::make_unique<Incoming>(DataDecoder::Framing::chunks);
     incoming_->chunked = true;
     return std::nullopt;
+}
+
+/// A refused chunk ends its transaction: no command that was sent along with the rest of the message may add to it, and the
+/// rest is no message of its own. That is passed over up to LAST (RFC 3030 2).
+Reply ServerSession::pass_over(const ChunkArgument& chunk, Reply refusal) {
+    const bool of_message = passing_chunks_ || phase_ == Phase::mail || phase_ == Phase::chunks;
+    passing_chunks_ = of_message && !chunk.last;
+    end_transaction();
+    if (chunk.size == 0) return refusal;
+    discarding_ = chunk.size;
+    after_discarding_ = std::move(refusal);
+    return {};
 }
 
 void ServerSession::discard(std::string_view& bytes) {

@@ -10,6 +10,7 @@
 #include "message/envelope.h"
 #include "message/mailbox.h"
 #include "smtp/auth_exchange.h"
+#include "smtp/command.h"
 #include "smtp/line_reader.h"
 #include "smtp/reply.h"
 
@@ -59,7 +60,7 @@ public:
         /// The data is whole (or was, but may not be taken: then finish() must get a 5xx, which refusal() makes).
         /// finish() is called now or later, once, unless the connection dies first.
         virtual void end_of_data(End end) = 0;
-        /// The transaction is over without an answer to the data: RSET, EHLO, QUIT, a chunk too many.
+        /// The transaction is over without an answer to the data: RSET, EHLO, QUIT, a refused chunk.
         virtual void reset() = 0;
         /// Somebody says who he is; authenticated() is called now or later, once, unless the connection dies first.
         virtual void authenticate(std::string name, std::string password) = 0;
@@ -106,6 +107,7 @@ private:
     bool extended_ = false;  // EHLO rather than HELO
     bool paused_ = false;
     bool data_refused_ = false;
+    bool passing_chunks_ = false;  // of a message that was refused, up to LAST
     bool starting_tls_ = false;
     bool smtputf8_ = false;  // of this transaction
     std::string helo_;
@@ -130,6 +132,7 @@ private:
 
     void take_command(std::string_view& bytes);
     void take_content(std::string_view& bytes);
+    void tell_content();
     void take_end_of_piece();
     void take_end_of_data();
     void discard(std::string_view& bytes);
@@ -149,6 +152,7 @@ private:
     Reply chunk(std::string_view argument);
     Reply no_recipients();
     std::optional<Reply> objection_to_chunk(std::uint64_t size);
+    Reply pass_over(const ChunkArgument& chunk, Reply refusal);
     Reply rset(std::string_view argument);
     Reply noop(std::string_view argument);
     Reply help(std::string_view argument);

@@ -93,6 +93,14 @@ TEST_CASE("P175: where TLS is required nothing else is to be had before") {
     CHECK_FALSE(offers(with(Tls::required, Auth::optional), "AUTH PLAIN LOGIN"));
 }
 
+TEST_CASE("P041, P175: where TLS is required, other protocols are shown the door all the same") {
+    for (const std::string line : {"GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\n"}) {
+        const Outcome outcome = play_cut({line + "EHLO x\r\n"}, with(Tls::required));
+        CHECK(outcome.replies == Strings{"220", "500 5.5.1"});
+        CHECK(outcome.closed);
+    }
+}
+
 TEST_CASE("AUTH is offered where it may be used") {
     CHECK(offers(with(Tls::active, Auth::optional), "AUTH PLAIN LOGIN"));
     CHECK_FALSE(offers(with(Tls::offered, Auth::optional), "AUTH PLAIN LOGIN"));
@@ -184,10 +192,13 @@ TEST_CASE("P181, P182, P189: what is no response is refused, and asks nobody") {
     }
 }
 
-TEST_CASE("P184: a response of 12288 octets is read") {
-    const Outcome outcome =
-        play(after_ehlo({"AUTH PLAIN\r\n", std::string(12288, 'A') + "\r\n"}), with(Tls::active, Auth::optional));
-    CHECK(outcome.replies.back() == "501 5.5.2");
+TEST_CASE("P184: a response of 12288 octets is read, one of more is not") {
+    const auto answer = [](std::size_t octets) {
+        const Script script = after_ehlo({"AUTH PLAIN\r\n", std::string(octets, 'A') + "\r\n"});
+        return play(script, with(Tls::active, Auth::optional)).replies.back();
+    };
+    CHECK(answer(12288) == "501 5.5.2");
+    CHECK(answer(12289) == "500 5.5.6");
 }
 
 TEST_CASE("P185: AUTH comes once, after EHLO, and not within a transaction") {
@@ -279,6 +290,9 @@ TEST_CASE("the protocol's name for Received (RFC 3848, 6531)") {
             session.feed(bytes);
         }
         CHECK(session.protocol() == row.name);
+        if (row.lmtp) continue;
+        for (std::string_view step : {"HELO x\r\n", "MAIL FROM:<s@x>\r\n"}) session.feed(step);
+        CHECK(session.protocol() == "SMTP");
     }
 }
 

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <random>
+
 #include "dialogue.h"
 
 TEST_SUITE_BEGIN("server_chunks");
@@ -143,6 +145,103 @@ TEST_CASE("P133: a bare line end is refused where the setting says so, wherever 
     check({"LF", {"BDAT 3 LAST\r\na\nbNOOP\r\n"}, {"550 5.5.2", "250 2.0.0"}, {"refused"}}, setting);
     check({"CR at the end", {"BDAT 2\r\na\rBDAT 0 LAST\r\n"}, {"250 2.0.0", "550 5.5.2"}, {"refused"}}, setting);
     check({"none", {"BDAT 2\r\na\rBDAT 1 LAST\r\n\n"}, {"250 2.0.0", "250 2.0.0"}, {"[a\r\n]"}}, setting);
+}
+
+TEST_CASE("P127: a refused chunk ends its transaction: nothing that was pipelined behind it joins that one") {
+    const std::string second = "MAIL FROM:<t@x>\r\nRCPT TO:<u@x>\r\nBDAT 1 LAST\r\nb";
+    const Outcome none = play_cut(after_ehlo({"MAIL FROM:<s@x>\r\nRCPT TO:<>\r\nBDAT 1 LAST\r\na" + second}));
+    CHECK(none.replies ==
+          Strings{"220", "250", "250 2.1.0", "501 5.1.3", "554 5.5.1", "250 2.1.0", "250 2.1.5", "250 2.0.0"});
+    CHECK(none.events == Strings{"mail <s@x>", "reset", "mail <t@x>", "recipient <u@x>", "message [b]"});
+    const Outcome late = play_cut(after_ehlo({"MAIL FROM:<s@x>\r\nBDAT 1\r\naRCPT TO:<r@x>\r\nBDAT 1 LAST\r\nb"}));
+    CHECK(late.replies == Strings{"220", "250", "250 2.1.0", "554 5.5.1", "503 5.5.1", "503 5.5.1"});
+    CHECK(late.events == Strings{"mail <s@x>", "reset"});
+}
+
+TEST_CASE("P127: the owner is not asked again for the rest of a message whose first chunk he refused") {
+    Recorder recorder;
+    ServerSession session({.hostname = "proxy.example"}, recorder);
+    recorder.session = &session;
+    const auto reply = [&](std::string_view bytes) {
+        session.feed(bytes);
+        return replies_in(session.take_output()).back();
+    };
+    reply("EHLO x\r\n");
+    reply(open);
+    recorder.data_reply = Reply(452, "4.3.1", "no room");
+    CHECK(reply("BDAT 1\r\na") == "452 4.3.1");
+    recorder.data_reply.reset();
+    CHECK(reply("BDAT 1 LAST\r\nb") == "503 5.5.1");
+    CHECK(recorder.events.back() == "reset");
+    reply(open);
+    CHECK(reply("BDAT 1 LAST\r\nc") == "250 2.0.0");
+}
+
+TEST_CASE("P127: chunks that are passed over up to LAST are no bad commands, others are") {
+    Setting setting;
+    setting.options.message_size = 1;
+    setting.options.errors = 3;
+    const std::string some = "BDAT 1\r\nbBDAT 1\r\nbBDAT 1\r\nbBDAT 1\r\nb";
+    const Outcome outcome = play_cut(after_ehlo({open + "BDAT 2\r\naa" + some + "BDAT 1 LAST\r\nbNOOP\r\n"}), setting);
+    CHECK(outcome.replies == Strings{"220", "250", "250 2.1.0", "250 2.1.5", "552 5.3.4", "503 5.5.1", "503 5.5.1",
+                                     "503 5.5.1", "503 5.5.1", "503 5.5.1", "250 2.0.0"});
+    CHECK(play_cut(after_ehlo({open + "BDAT 2 LAST\r\naa" + some}), setting).replies.back() == "421 4.7.0");
+    CHECK(play_cut(after_ehlo({open + "BDAT 2\r\naaRSET\r\n" + some}), setting).replies.back() == "421 4.7.0");
+}
+
+TEST_CASE("P131: what a CR at the very end becomes counts too, in a chunk of its own or not") {
+    Setting setting;
+    setting.options.message_size = 6;
+    check({"one chunk", {"BDAT 6 LAST\r\n\r\n\r\na\r"}, {"552 5.3.4"}, {"refused"}}, setting);
+    check({"an empty last one", {"BDAT 6\r\n\r\n\r\na\rBDAT 0 LAST\r\n"}, {"250 2.0.0", "552 5.3.4"}, {"refused"}}, setting);
+}
+
+TEST_CASE("S02-S19: in chunks, however they are cut, nothing ends the data but LAST") {
+    const Strings sequences = {
+        "\r\n.\r\n", "\n.\n",       "\n.\r\n",       "\r\n.\n",     "\r.\r",      "\r.\n",      "\n.\r",      "\r.\r\n",
+        "\r\n.\rx",  "\r\n.\r\r\n", "\r\r\n.\r\r\n", "\r\n\r.\r\n", "\r\n. \r\n", "\r\n .\r\n", "\r\n..\r\n", "\x85.\x85",
+    };
+    const auto chunk = [](std::string_view bytes, std::string_view last = "") {
+        return "BDAT " + std::to_string(bytes.size()) + std::string(last) + "\r\n" + std::string(bytes);
+    };
+    for (const std::string& sequence : sequences) {
+        CAPTURE(sequence);
+        const std::string content = "a" + sequence + open + "DATA\r\nevil\r\n";
+        const Outcome whole = play_cut(after_ehlo({open, chunk(content, " LAST")}));
+        REQUIRE(whole.events.size() == 3);
+        CHECK(whole.events[2].ends_with("DATA\r\nevil\r\n]"));
+        for (std::size_t at = 0; at < sequence.size() + 2; ++at) {
+            const std::string cut = chunk(content.substr(0, at)) + chunk(content.substr(at), " LAST");
+            CHECK(play(after_ehlo({open, cut})).events == whole.events);
+        }
+    }
+}
+
+TEST_CASE("P129: a hundred thousand chunks of one byte are one message") {
+    std::string chunks, content;
+    for (int i = 0; i < 100'000; ++i) {
+        content += static_cast<char>('a' + i % 26);
+        chunks += "BDAT 1\r\n";
+        chunks += content.back();
+    }
+    const Outcome outcome = play(after_ehlo({open, chunks + "BDAT 0 LAST\r\n"}));
+    CHECK(outcome.replies.size() == 4 + 100'001);
+    CHECK(outcome.events.back() == "message [" + content + "]");
+}
+
+TEST_CASE("P115: random dialogues with chunks go the same way however they are cut") {
+    std::mt19937 random(5);
+    const Strings words = {
+        "BDAT 3\r\na\r\n", "BDAT 1\r\n\r", "BDAT 2 LAST\r\n\na", "BDAT 0\r\n", "BDAT 0 LAST\r\n", "BDAT 9\r\nDATA\r\nEHL",
+        "RSET\r\n",        "DATA\r\n",     "a\r\n.\r\n",         "FOO\r\n",    "EHLO x\r\n",      open};
+    for (int round = 0; round < 200; ++round) {
+        Setting setting;
+        setting.options.message_size = 8;
+        setting.options.refuse_bare = round % 2 == 0;
+        Script script = after_ehlo({open});
+        for (int i = 0; i < 12; ++i) script.push_back(words[random() % words.size()]);
+        REQUIRE(play_cut(script, setting).replies.size() >= 5);
+    }
 }
 
 TEST_CASE("a handler that can take no more pauses a chunk too, and its end is told at resume()") {

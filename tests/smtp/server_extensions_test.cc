@@ -84,6 +84,19 @@ TEST_CASE("P150, P151: NOTIFY and ORCPT") {
         {"RCPT TO:<r@x> ORCPT=" + longest + "o", "501 5.5.4"},
         {"RCPT TO:<r@x> ORCPT=utf-8;r@x", "250 2.1.5", "recipient <r@x> orcpt=utf-8;r@x"},
         {"RCPT TO:<r@x> ORCPT=utf-8;\xc3\xa9@x", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{E9}\x{2B}\x{10FFFF}@x)", "250 2.1.5",
+         R"(recipient <r@x> orcpt=utf-8;\x{E9}\x{2B}\x{10FFFF}@x)"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;a\)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{}@x)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{e9}@x)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{0D}\x{0A}@x)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{D800}@x)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{202E}@x)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{110000}@x)", "501 5.5.4"},
+        {R"(RCPT TO:<r@x> ORCPT=utf-8;\x{E9@x)", "501 5.5.4"},
+        {"RCPT TO:<r@x> ORCPT=utf-8;a+2B@x", "501 5.5.4"},
+        {"RCPT TO:<r@x> ORCPT=rf(c;a", "501 5.5.4"},
+        {"RCPT TO:<r@x> ORCPT=r.f;a", "501 5.5.4"},
         {"RCPT TO:<r@x> NOTIFY=NEVER,SUCCESS", "501 5.5.4"},
         {"RCPT TO:<r@x> NOTIFY=SUCCESS,SUCCESS", "501 5.5.4"},
         {"RCPT TO:<r@x> NOTIFY=SUCCESS,", "501 5.5.4"},
@@ -115,6 +128,10 @@ TEST_CASE("P144-P148: SMTPUTF8") {
         {"MAIL FROM:<s@x> SMTPUTF8=x", "501 5.5.4"},
         {"MAIL FROM:<s@x> SMTPUTF8 SMTPUTF8", "501 5.5.4"},
         {"MAIL FROM:<\xff@x> SMTPUTF8", "501 5.1.7"},
+        {"MAIL FROM:<\xc0\xaf@x> SMTPUTF8", "501 5.1.7"},
+        {"MAIL FROM:<\xed\xa0\x80@x> SMTPUTF8", "501 5.1.7"},
+        {"MAIL FROM:<\u202e@x> SMTPUTF8", "501 5.1.7"},
+        {"MAIL FROM:<\xc2\x85@x> SMTPUTF8", "501 5.1.7"},
     };
     for (const Row& row : rows) check(row, "", smtputf8());
     check({"MAIL FROM:<s@x> SMTPUTF8", "555 5.5.4"}, "");
@@ -124,6 +141,17 @@ TEST_CASE("P144-P148: SMTPUTF8") {
     check({"RCPT TO:<r@x> ORCPT=utf-8;" + e + "@x", "250 2.1.5", "recipient <r@x> orcpt=utf-8;" + e + "@x"}, with,
           smtputf8());
     check({"RCPT TO:<" + e + "@x>", "553 5.6.7"}, mail, smtputf8());
+}
+
+TEST_CASE("P14A: addresses beyond ASCII without SMTPUTF8 open nothing") {
+    const std::string e = "\xc3\xa9";
+    const Script script =
+        after_ehlo({"MAIL FROM:<" + e + "@x>\r\nRCPT TO:<" + e + "@x>\r\n", "VRFY " + e + "\r\n", "DATA\r\n"});
+    for (const Setting& setting : {Setting{}, smtputf8()}) {
+        const Outcome outcome = play_cut(script, setting);
+        CHECK(outcome.replies == Strings{"220", "250", "550 5.6.7", "503 5.5.1", "252 2.1.5", "503 5.5.1"});
+        CHECK(outcome.events.empty());
+    }
 }
 
 TEST_CASE("what one transaction said of SMTPUTF8 does not hold for the next") {
