@@ -124,19 +124,19 @@ void Daemon::greet() {
 void Daemon::check_spool(std::size_t table) {
     if (table == ledger::Reader::tables().size()) return;
     worker_.run([this, table, directory = config_.spool.directory, post = loop_.poster()] {
-        std::string found;
         try {
-            found = ledger::Reader(directory).check(ledger::Reader::tables()[table]);
-        } catch (const std::exception& error) {
-            found = error.what();
+            const std::string found = ledger::Reader(directory).check(ledger::Reader::tables()[table]);
+            post([this, table, found] { found.empty() ? check_spool(table + 1) : found_damaged(found); });
+        } catch (const std::exception& error) {  // no descriptors, no memory: that says nothing of the spool
+            post([words = std::string(error.what())] { log::warning("spool_unchecked", {{"detail", words}}); });
         }
-        post([this, table, found] {
-            if (found.empty()) return check_spool(table + 1);
-            damage_ = found;
-            ledger_->mark_damaged();
-            log::error("spool_damaged", {{"detail", found}});
-        });
     });
+}
+
+void Daemon::found_damaged(const std::string& damage) {
+    damage_ = damage;
+    ledger_->mark_damaged();
+    log::error("spool_damaged", {{"detail", damage}});
 }
 
 void Daemon::feed_watchdog() {
@@ -170,6 +170,7 @@ void Daemon::apply(config::Config config) {
     const relay::CredentialsReading reading = relay::read_credentials(config);
     for (const std::string& problem : reading.problems) log::error("config_error", {{"detail", problem}});
     if (!reading.problems.empty()) return refuse_reload("the old configuration stays in force");
+    for (const std::string& warning : reading.warnings) log::warning("config_warning", {{"detail", warning}});
     say_what_stays(config);
     config.spool.directory = config_.spool.directory;
     config.control_socket = config_.control_socket;

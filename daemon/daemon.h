@@ -36,6 +36,7 @@ private:
     void stop();
     void feed_watchdog();
     void check_spool(std::size_t table);
+    void found_damaged(const std::string& damage);
 
     std::string config_file_;
     config::Config config_;

@@ -54,8 +54,10 @@ int tell_problems(const std::vector<std::string>& problems) {
 int check(const std::string& file, const config::Reading& reading) {
     const relay::CredentialsReading credentials = relay::read_credentials(reading.config);
     if (!credentials.problems.empty()) return tell_problems(credentials.problems);
-    for (const std::string& warning : reading.warnings)
-        std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
+    for (const std::vector<std::string>* warnings : {&reading.warnings, &credentials.warnings}) {
+        for (const std::string& warning : *warnings)
+            std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
+    }
     std::printf("%s: ok\n", file.c_str());
     return 0;
 }
@@ -69,6 +71,7 @@ int run(const Arguments& arguments, config::Reading reading) try {
     harden();
     const relay::CredentialsReading credentials = relay::read_credentials(reading.config);
     if (!credentials.problems.empty()) return tell_problems(credentials.problems);
+    reading.warnings.insert(reading.warnings.end(), credentials.warnings.begin(), credentials.warnings.end());
     Daemon daemon(arguments.config, std::move(reading), credentials.credentials);
     daemon.run();
     return 0;

@@ -1,14 +1,12 @@
 #include "config/config.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <system_error>
 
 #include "base/escape.h"
+#include "base/file.h"
 #include "config/checks.h"
 #include "config/document.h"
 #include "config/table.h"
@@ -47,18 +45,6 @@ Reading failed(const std::string& what) {
     return reading;
 }
 
-/// Reads on until the end, an error or one byte too many.
-bool read_all(int descriptor, std::string& text) {
-    std::array<char, 65536> piece;
-    while (text.size() <= most_bytes) {
-        ssize_t length = ::read(descriptor, piece.data(), piece.size());
-        if (length < 0 && errno == EINTR) continue;
-        if (length <= 0) return length == 0;
-        text.append(piece.data(), static_cast<std::size_t>(length));
-    }
-    return true;
-}
-
 std::string comment(std::string line, std::string_view help) {
     constexpr std::size_t column = 40;
     line.resize(std::max(line.size() + 2, column), ' ');
@@ -95,13 +81,8 @@ Reading read(const std::string& text) {
 }
 
 Reading read_file(const std::string& path) {
-    int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (descriptor < 0) return failed("can't be opened: " + std::generic_category().message(errno));
-    std::string text;
-    bool good = read_all(descriptor, text);
-    int error = errno;
-    close(descriptor);
-    return good ? read(text) : failed("can't be read: " + std::generic_category().message(error));
+    const base::FileText file = base::read_file(path, most_bytes);
+    return file.wrong.empty() ? read(file.text) : failed(file.wrong);
 }
 
 std::string message(const std::string& file, const Problem& problem) {

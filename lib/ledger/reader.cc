@@ -149,7 +149,8 @@ std::string Reader::check(const char* table) try {
     const std::string found = state_->database.text(("PRAGMA quick_check('" + std::string(table) + "')").c_str());
     return found == "ok" ? "" : found;
 } catch (const SqliteError& error) {
-    return error.what();
+    if (error.damaged()) return error.what();
+    throw SpoolError(error.what());
 }
 
 }  // namespace onecopy::ledger

@@ -20,6 +20,10 @@ bool SqliteError::disk_full() const {
     return (code_ & 0xff) == SQLITE_FULL;
 }
 
+bool SqliteError::damaged() const {
+    return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB;
+}
+
 void Database::Close::operator()(sqlite3* handle) const {
     sqlite3_close_v2(handle);
 }

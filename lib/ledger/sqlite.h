@@ -21,6 +21,7 @@ public:
     SqliteError(const std::string& what, int code) : std::runtime_error(what), code_(code) {}
     int code() const { return code_; }
     bool disk_full() const;
+    bool damaged() const;  // the file does not hold what it should
 
 private:
     int code_;

@@ -19,12 +19,6 @@ Extent extent_at(const Rows& row, int column) {
             static_cast<std::uint32_t>(row.integer(column + 2)), static_cast<std::uint32_t>(row.integer(column + 3))};
 }
 
-/// Has characters beyond ASCII; a field may name such a recipient, or another copy of a message that `match` finds by its
-/// id alone, where MAIL did not say SMTPUTF8.
-bool is_international(std::string_view address) {
-    return std::ranges::any_of(address, message::is_eight_bit);
-}
-
 }  // namespace
 
 struct SqliteLedger::Statements {
@@ -406,7 +400,8 @@ Due SqliteLedger::load_due(std::int64_t id) {
     for (const coalesce::Member& member : group->members) {
         due.everyone.push_back(member.address);
         if (member.state != coalesce::State::pending) continue;
-        bool needs_smtputf8 = group->options.smtputf8 || is_international(member.address);
+        // A field may name such a recipient, or a copy that `match` finds by its id alone, where MAIL did not say SMTPUTF8.
+        bool needs_smtputf8 = group->options.smtputf8 || !message::is_ascii(member.address);
         due.recipients.push_back({member.id, member.address, false, member.options, needs_smtputf8});
     }
     due.content = load_content(id);

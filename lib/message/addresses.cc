@@ -19,6 +19,14 @@ bool stands_beside(std::string_view text, std::size_t at, std::string_view any) 
     return before || behind;
 }
 
+// Most values have none: they are spared the other readings.
+bool has_space_at(std::string_view any, std::string_view text) {
+    for (auto at = text.find(' '); at != text.npos; at = text.find(' ', at + 1)) {
+        if (stands_beside(text, at, any)) return true;
+    }
+    return false;
+}
+
 // "a @ b" is how a fold at the `@` reads once it is a space (unfolded, so that there is one).
 std::string without_spaces_at(std::string_view any, std::string_view text) {
     std::string result;
@@ -131,8 +139,10 @@ std::vector<std::string> readings(std::string_view value) {
     const auto add = [&](std::string text) {
         if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
     };
-    add(without_spaces_at("@", texts[0]));
-    add(without_spaces_at("@.", unfold(without_comments(texts[0]))));
+    if (has_space_at("@", texts[0])) add(without_spaces_at("@", texts[0]));
+    if (texts[0].find('(') != std::string::npos || has_space_at("@.", texts[0])) {
+        add(without_spaces_at("@.", unfold(without_comments(texts[0]))));
+    }
     if (value.find("\r\n") != value.npos) add(without_folds(value));
     return texts;
 }

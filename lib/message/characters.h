@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <string_view>
+
 namespace onecopy::message {
 
 // Classes of bytes, of no locale. Bytes from 0x80 are parts of UTF-8 characters (RFC 6532), or are taken for such.
@@ -19,6 +22,10 @@ constexpr bool is_control(char c) {
 
 constexpr bool is_eight_bit(char c) {
     return static_cast<unsigned char>(c) >= 0x80;
+}
+
+constexpr bool is_ascii(std::string_view text) {
+    return std::ranges::none_of(text, is_eight_bit);
 }
 
 constexpr bool is_alphanumeric(char c) {

@@ -92,10 +92,6 @@ std::string converted(const std::string& domain, Convert convert) {
     return result;
 }
 
-bool is_ascii(std::string_view text) {
-    return std::none_of(text.begin(), text.end(), is_eight_bit);
-}
-
 }  // namespace
 
 std::string Mailbox::text() const {

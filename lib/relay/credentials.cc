@@ -1,10 +1,10 @@
 #include "relay/credentials.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <stdexcept>
-#include <system_error>
+#include <utility>
+
+#include "base/file.h"
 
 namespace onecopy::relay {
 namespace {
@@ -15,20 +15,21 @@ net::TlsVersion version_of(config::TlsVersion version) {
 static_assert(static_cast<int>(config::TlsVersion::v1_0) == static_cast<int>(net::TlsVersion::v1_0));
 static_assert(static_cast<int>(config::TlsVersion::v1_3) == static_cast<int>(net::TlsVersion::v1_3));
 
-std::string read_password(const std::string& path) {
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    std::string text(most_password_file + 1, '\0');
-    if (!file || (file.read(text.data(), static_cast<std::streamsize>(text.size())), file.bad())) {
-        throw std::runtime_error(path + ": can't be read: " + std::generic_category().message(errno ? errno : EIO));
-    }
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    if (text.size() > most_password_file) throw std::runtime_error(path + ": larger than 4 KiB: is it a password's file?");
+std::string password_of(base::FileText file) {
+    std::string& text = file.text;
+    if (!file.wrong.empty()) throw std::runtime_error(file.wrong);
+    if (text.size() > most_password_file) throw std::runtime_error("larger than 4 KiB: is it a password's file?");
     text.resize(std::min(text.find('\n'), text.size()));
     if (text.ends_with('\r')) text.pop_back();
-    if (text.empty()) throw std::runtime_error(path + ": its first line, which should be the password, is empty");
-    if (text.find('\0') != text.npos) throw std::runtime_error(path + ": its first line holds a NUL");
-    return text;
+    if (text.empty()) throw std::runtime_error("its first line, which should be the password, is empty");
+    if (text.find('\0') != text.npos) throw std::runtime_error("its first line holds a NUL");
+    return std::move(text);
+}
+
+std::string read_password(const std::string& path) try {
+    return password_of(base::read_file(path, most_password_file));
+} catch (const std::runtime_error& error) {
+    throw std::runtime_error(path + ": " + error.what());
 }
 
 net::TlsClient::Settings client_settings(const config::Config& config) {
@@ -50,13 +51,15 @@ void attempt(std::vector<std::string>& problems, Read read) {
 
 CredentialsReading read_credentials(const config::Config& config) {
     CredentialsReading reading;
-    auto& [credentials, problems] = reading;
+    auto& [credentials, problems, warnings] = reading;
     const auto any_socket = [&](auto has) { return std::ranges::any_of(config.listen, has); };
     if (any_socket([](const config::Listen& listen) { return listen.tls != config::ListenTls::none; })) {
         attempt(problems, [&] {
             const net::TlsServer::Settings settings{config.tls.certificate, config.tls.key,
                                                     version_of(config.tls.min_version)};
             credentials.tls_server = std::make_shared<const net::TlsServer>(settings);
+            if (credentials.tls_server->expires() > base::wall_clock()) return;
+            warnings.push_back(settings.certificate + ": the certificate has expired; clients that look refuse it");
         });
     }
     if (config.backend.tls != config::BackendTls::none) {

@@ -22,6 +22,7 @@ struct Credentials {
 struct CredentialsReading {
     Credentials credentials;            // to be used where there is no problem
     std::vector<std::string> problems;  // `FILE: what`, all of them; nothing secret is quoted
+    std::vector<std::string> warnings;  // what is allowed but hardly meant
 };
 
 constexpr std::size_t most_password_file = 4096;

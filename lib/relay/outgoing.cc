@@ -69,7 +69,6 @@ void Outgoing::received(std::string_view& bytes) {
 void Outgoing::start_tls() {
     shaking_hands_ = true;
     connection_->start_tls(doors_.tls, doors_.host);
-    connection_->set_deadline(longest_handshake);
 }
 
 void Outgoing::secured() {
@@ -80,7 +79,7 @@ void Outgoing::secured() {
 
 /// Without encryption, which is what `opportunistic` allows, on another connection: this one is lost (RFC 7435).
 bool Outgoing::fall_back(const std::string& why) {
-    if (!shaking_hands_ || doors_.session.tls != smtp::ClientSession::Tls::opportunistic) return false;
+    if (ended_ || !shaking_hands_ || doors_.session.tls != smtp::ClientSession::Tls::opportunistic) return false;
     base::log::warning("tls_failed", {{"server", server_}, {"reason", why}});
     shaking_hands_ = false;
     plain_ = true;
@@ -97,13 +96,18 @@ void Outgoing::step() {
     if (session_->dead()) return end();
     if (progress_ == session_->progress()) return;
     progress_ = session_->progress();
-    connection_->set_deadline(session_->timeout());
+    connection_->set_deadline(patience());
+}
+
+base::Duration Outgoing::patience() const {
+    return shaking_hands_ ? longest_handshake : session_->timeout();
 }
 
 void Outgoing::late() {
     if (quitting_) return end();
-    if (fall_back("timed out in the handshake")) return;
-    session_->lost("timed out after " + base::to_text(session_->timeout()));
+    const std::string words = "timed out after " + base::to_text(patience());
+    if (fall_back(words)) return;
+    session_->lost(shaking_hands_ ? "TLS: " + words : words);
     end();
 }
 

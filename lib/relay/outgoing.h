@@ -66,6 +66,7 @@ private:
     void connect_next();
     bool fall_back(const std::string& why);
     void step();
+    base::Duration patience() const;
     void late();
     void read_next();
     struct Read;

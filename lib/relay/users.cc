@@ -1,9 +1,7 @@
 #include "relay/users.h"
 
 #include <crypt.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +13,7 @@
 #include <system_error>
 
 #include "base/escape.h"
+#include "base/file.h"
 #include "message/digest.h"
 
 namespace onecopy::relay {
@@ -167,42 +166,6 @@ private:
     std::vector<std::string> problems_;
 };
 
-/// Nobody is waited for where the name is a pipe's.
-struct Descriptor {
-    explicit Descriptor(const std::string& path)
-        : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) {}
-    ~Descriptor() {
-        if (number >= 0) ::close(number);
-    }
-    Descriptor(const Descriptor&) = delete;
-    int number;
-};
-
-/// Reads on until the end, an error or one byte too many.
-bool read_all(int descriptor, std::string& text) {
-    std::array<char, 65536> piece;
-    while (text.size() <= most_users_bytes) {
-        ssize_t length = ::read(descriptor, piece.data(), piece.size());
-        if (length < 0 && errno == EINTR) continue;
-        if (length <= 0) return length == 0;
-        text.append(piece.data(), static_cast<std::size_t>(length));
-    }
-    return true;
-}
-
-/// What the file holds; what is wrong with it otherwise.
-bool read_file(const std::string& path, std::string& text, std::string& wrong) {
-    auto failed = [&wrong](const char* what) {
-        wrong = std::string(what) + ": " + std::generic_category().message(errno);
-        return false;
-    };
-    Descriptor file(path);
-    if (file.number < 0) return failed("can't be opened");
-    if (!read_all(file.number, text)) return failed("can't be read");
-    if (text.size() > most_users_bytes) wrong = "larger than 1 MiB: is it a file of users?";
-    return wrong.empty();
-}
-
 /// By crypt_rn(3): under ASan crypt_r would be the sanitizer's, which then finds no libcrypt behind it.
 bool fits(const std::string& hash, const std::string& password) {
     auto data = std::make_unique<crypt_data>();  // 32 KiB: not for a stack
@@ -236,11 +199,12 @@ bool Users::verify(const std::string& name, const std::string& password) const {
 
 UsersReading read_users(const std::string& path) {
     UsersReader reader(path);
-    std::string text, wrong;
-    if (read_file(path, text, wrong)) {
-        reader.read(text);
+    base::FileText file = base::read_file(path, most_users_bytes);
+    if (file.text.size() > most_users_bytes) file.wrong = "larger than 1 MiB: is it a file of users?";
+    if (file.wrong.empty()) {
+        reader.read(file.text);
     } else {
-        reader.wrong_file(wrong);
+        reader.wrong_file(file.wrong);
     }
     return reader.finish();
 }

@@ -145,9 +145,14 @@ void ClientSession::take(const Reply& reply) {
     if (awaited_.size() == unsent_) return take_unasked(reply);
     const Step step = awaited_.front();
     awaited_.pop_front();
-    if (reply.code == 421 && step != Step::quit) return fail(reply);
+    if (reply.code == 421 && step != Step::quit) return take_farewell(step, reply);
     (this->*rule(step).answered)(reply);
     if (!dead_) advance();
+}
+
+void ClientSession::take_farewell(Step step, const Reply& reply) {
+    if (step == Step::verdict && options_.lmtp) running_->take_next_verdict(reply);  // the others' are unknown
+    fail(reply);
 }
 
 /// A server that has seen enough of the content may refuse it at once. Nothing else may come where nothing was asked.
@@ -338,8 +343,9 @@ void ClientSession::on_data(const Reply& reply) {
     if (reply.positive()) return fail_senseless(reply);
     if (!reply.intermediate()) return running_->take_verdict(reply);
     left_open_ = false;
-    if (!running_->wants_content()) return send(Step::lone_dot, ".\r\n");
-    begin_content();
+    if (running_->wants_content()) return begin_content();
+    if (options_.lmtp) return fail_senseless(reply);  // nobody would answer the dot (RFC 2033 4.2)
+    send(Step::lone_dot, ".\r\n");
 }
 
 /// What a refused chunk leaves behind is the server's choice; whatever it is, RSET ends it (RFC 3030 2).

@@ -108,6 +108,7 @@ private:
     static const Rule& rule(Step step);
     void send(Step step, std::string_view line);
     void take(const Reply& reply);
+    void take_farewell(Step step, const Reply& reply);
     void take_unasked(const Reply& reply);
     void advance();
     bool send_next();

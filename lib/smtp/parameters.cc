@@ -48,10 +48,6 @@ bool is_word(std::string_view value, std::string_view word) {
     return base::equal_ignoring_case(value, word);
 }
 
-bool is_ascii(std::string_view text) {
-    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
 /// Whatever number it is, as UTF-8 would write it; whether it is a character is seen from that.
 std::string utf8(std::uint32_t code) {
     const auto tail = [code](int shift) { return static_cast<char>(0x80 | (code >> shift & 0x3f)); };
@@ -111,7 +107,7 @@ bool is_orcpt(std::string_view value, bool smtputf8) {
     const auto address = value.substr(semicolon + 1);
     if (!is_address_type(type)) return false;
     if (!is_word(type, "utf-8")) return is_xtext(address);
-    return is_utf8_address(address) && (smtputf8 || is_ascii(address));
+    return is_utf8_address(address) && (smtputf8 || message::is_ascii(address));
 }
 
 /// `<>`, or an address in xtext.

@@ -14,13 +14,9 @@ namespace {
 
 using Outcome = ClientTransaction::Outcome;
 
-bool is_control(char c) {
-    return (c >= '\0' && c < ' ') || c == 0x7f;
-}
-
 /// An address that would change the command it stands in. Our own parser lets none pass; this is the second lock.
 bool is_unusable(std::string_view address) {
-    if (std::ranges::any_of(address, is_control)) return true;
+    if (std::ranges::any_of(address, message::is_control)) return true;
     bool quoted = false;
     for (std::size_t i = 0; i < address.size(); ++i) {
         const char c = address[i];
@@ -31,14 +27,10 @@ bool is_unusable(std::string_view address) {
     return quoted;
 }
 
-bool is_international(std::string_view text) {
-    return std::ranges::any_of(text, message::is_eight_bit);
-}
-
 /// ` ENVID=value`; nothing where it is empty, or would end the parameter or its command: it was checked when it came, and
 /// this is the second lock.
 std::string parameter(std::string_view name, std::string_view value) {
-    if (value.empty() || std::ranges::any_of(value, [](char c) { return c == ' ' || is_control(c); })) return "";
+    if (value.empty() || std::ranges::any_of(value, [](char c) { return c == ' ' || message::is_control(c); })) return "";
     return std::string(" ").append(name).append("=").append(value);
 }
 
@@ -119,8 +111,8 @@ void RunningTransaction::sort_out_recipients() {
 /// For the mail as a whole, or for what RCPT would say of him.
 bool RunningTransaction::needs_smtputf8(const message::Envelope::Recipient& recipient) const {
     const auto& envelope = wanted_.envelope;
-    return envelope.options.smtputf8 || is_international(envelope.sender) || is_international(recipient.address) ||
-           is_international(recipient.options.orcpt);
+    return envelope.options.smtputf8 || !message::is_ascii(envelope.sender) || !message::is_ascii(recipient.address) ||
+           !message::is_ascii(recipient.options.orcpt);
 }
 
 std::string RunningTransaction::mail_command() {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/escape.h"
+#include "message/characters.h"
 #include "smtp/parameters.h"
 #include "smtp/server_session.h"
 
@@ -25,12 +26,8 @@ constexpr unsigned any = bit(ServerSession::Phase::start) | at_idle | in_mail | 
 constexpr unsigned before_tls = bit(ServerSession::Phase::closed) << 1;
 constexpr unsigned always = any | before_tls;
 
-bool has_eight_bit(std::string_view text) {
-    return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
-
 bool has_control(std::string_view text) {
-    return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+    return std::ranges::any_of(text, message::is_control);
 }
 
 bool holds_response(std::string_view argument) {
@@ -182,7 +179,7 @@ Reply ServerSession::mail(std::string_view argument) {
     if (!parsed->path.empty()) {
         const auto mailbox = parse_path(parsed->path);
         if (!mailbox) return bad(501, "5.1.7", "malformed sender address");
-        if (has_eight_bit(parsed->path) && !parameters.options.smtputf8) {
+        if (!message::is_ascii(parsed->path) && !parameters.options.smtputf8) {
             return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};
         }
         sender = mailbox->text();
@@ -202,7 +199,7 @@ Reply ServerSession::recipient(std::string_view argument) {
     if (parameters.fault != 0) return bad(parameters.fault, "5.5.4", parameters.words);
     const auto mailbox = parse_path(parsed->path);
     if (!mailbox) return bad(501, "5.1.3", "malformed recipient address");
-    if (has_eight_bit(parsed->path) && !smtputf8_) return {553, "5.6.7", "a recipient beyond ASCII needs SMTPUTF8"};
+    if (!message::is_ascii(parsed->path) && !smtputf8_) return {553, "5.6.7", "a recipient beyond ASCII needs SMTPUTF8"};
     if (recipients_ == options_.recipients) return {452, "4.5.3", "too many recipients"};
     if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);
     ++recipients_;

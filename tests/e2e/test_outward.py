@@ -1,9 +1,10 @@
 """What stands between onecopyd and a mail server that asks for more: TLS, AUTH, LMTP."""
 
 import ssl
+import threading
 import unittest
 
-from harness import Case, Certificate, until
+from harness import PATIENCE, Case, Certificate, until
 from messages import Message, copies
 from sink import CLOSE, Hooks
 
@@ -31,6 +32,18 @@ class Injecting(Hooks):
 class Refusing(Hooks):
     def start_tls(self):
         return "454 4.7.0 not now"
+
+
+class Stalling:
+    """In place of a TLS context: says 220, and then nothing until it is let go."""
+
+    def __init__(self):
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def wrap_socket(self, connection, server_side):
+        self.begun.set()
+        self.go.wait(PATIENCE)
+        raise OSError("no handshake")
 
 
 class Outward(Case):
@@ -100,6 +113,14 @@ class Tls(Outward):
         self.start(self.sink(NoHandshake(), tls=serving(self.certificate)), tls="required")
         until(lambda: "server_resting" in self.daemon_.log(), what="a rest")
         self.assertEqual(self.received.delivered, [])
+
+    def test_a_stop_within_a_handshake_is_no_failure_of_it(self):
+        stalling = Stalling()
+        self.addCleanup(stalling.go.set)
+        self.start(self.sink(tls=stalling), tls="opportunistic")
+        self.assertTrue(stalling.begun.wait(PATIENCE))
+        self.assertEqual(self.daemon_.stop(), 0)
+        self.assertNotIn("tls_failed", self.daemon_.log())
 
     def test_P174_what_is_put_behind_the_220_is_not_taken(self):
         self.start(self.sink(Injecting(), tls=serving(self.certificate)), tls="required")

@@ -44,6 +44,20 @@ TEST_CASE("all files are read, and the password is the first line of its file") 
     CHECK(reading.credentials.password == "secret ");
 }
 
+TEST_CASE("a certificate that has expired serves on, and is warned of") {
+    Files files;
+    config::Config config = with_everything(files);
+    CHECK(read_credentials(config).warnings.empty());
+    const Identity expired({.from = -7200, .until = -3600});
+    config.tls.certificate = files.certificate("old.pem", expired);
+    config.tls.key = files.key("old.key", expired);
+    const CredentialsReading reading = read_credentials(config);
+    CHECK(reading.problems.empty());
+    CHECK(reading.credentials.tls_server);
+    REQUIRE(reading.warnings.size() == 1);
+    CHECK(reading.warnings[0].starts_with(config.tls.certificate + ": the certificate has expired"));
+}
+
 TEST_CASE("what nothing uses is not read") {
     Files files;
     config::Config config = with_everything(files);

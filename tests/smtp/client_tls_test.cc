@@ -123,6 +123,20 @@ TEST_CASE("LMTP: LHLO, and a verdict for each who was accepted (RFC 2033)") {
     CHECK(none.events == Strings{"ill: 500 what"});
 }
 
+TEST_CASE("LMTP that says 421 to one recipient says nothing of the others") {
+    Sender sender(options(Tls::none, "", false, true));
+    sender.transactions = {two};
+    sender.hear({"220 mx LMTP\r\n", pipelining, ok + ok + ok + go, "421 4.3.2 bye\r\n"});
+    CHECK(sender.events == Strings{"done: deferred [421 4.3.2 bye] unknown [421 4.3.2 bye]", "ill: 421 4.3.2 bye"});
+}
+
+TEST_CASE("LMTP that wants the data of a message for nobody is not waited for") {
+    Sender sender(options(Tls::none, "", false, true));
+    sender.transactions = {one};
+    sender.hear({"220 mx LMTP\r\n", pipelining, ok + "550 no\r\n" + go});
+    CHECK(sender.events == Strings{"done: refused [550 no]", "ill: senseless reply: 354 go"});
+}
+
 }  // namespace onecopy::smtp::client_test
 
 TEST_SUITE_END();

@@ -37,6 +37,17 @@ void check(const Row& row, const Setting& setting = {}) {
     CHECK(messages == row.messages);
 }
 
+/// What becomes of a header: a CR alone is a space, an LF alone a line end.
+std::string canonical_header(const std::string& text) {
+    std::string canonical;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool pair = text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n';
+        canonical += pair || text[i] == '\n' ? "\r\n" : text[i] == '\r' ? " " : std::string(1, text[i]);
+        if (pair) ++i;
+    }
+    return canonical;
+}
+
 const std::string example = "To: Susan@random.com\r\nFrom: Sam@random.com\r\nSubject: This is a bodyless test message\r\n";
 
 }  // namespace
@@ -209,7 +220,7 @@ TEST_CASE("S02-S19: in chunks, however they are cut, nothing ends the data but L
         const std::string content = "a" + sequence + open + "DATA\r\nevil\r\n";
         const Outcome whole = play_cut(after_ehlo({open, chunk(content, " LAST")}));
         REQUIRE(whole.events.size() == 3);
-        CHECK(whole.events[2].ends_with("DATA\r\nevil\r\n]"));
+        CHECK(whole.events[2] == "message [" + canonical_header(content) + "]");
         for (std::size_t at = 0; at < sequence.size() + 2; ++at) {
             const std::string cut = chunk(content.substr(0, at)) + chunk(content.substr(at), " LAST");
             CHECK(play(after_ehlo({open, cut})).events == whole.events);
