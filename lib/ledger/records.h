@@ -62,8 +62,6 @@ struct Due {
         bool alone = false;
         /// What RCPT is to ask for him (RFC 3461 5.2.1), as he was named.
         message::RecipientOptions options{};
-        /// He can be named to a server that has SMTPUTF8 alone (RFC 6531 3.2): for his address, or for the mail as a whole.
-        bool needs_smtputf8 = false;
     };
     std::int64_t group = 0;
     std::string sender;

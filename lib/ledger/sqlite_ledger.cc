@@ -9,7 +9,6 @@
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
 #include "ledger/spool_error.h"
-#include "message/characters.h"
 
 namespace onecopy::ledger {
 namespace {
@@ -400,9 +399,7 @@ Due SqliteLedger::load_due(std::int64_t id) {
     for (const coalesce::Member& member : group->members) {
         due.everyone.push_back(member.address);
         if (member.state != coalesce::State::pending) continue;
-        // A field may name such a recipient, or a copy that `match` finds by its id alone, where MAIL did not say SMTPUTF8.
-        bool needs_smtputf8 = group->options.smtputf8 || !message::is_ascii(member.address);
-        due.recipients.push_back({member.id, member.address, false, member.options, needs_smtputf8});
+        due.recipients.push_back({member.id, member.address, false, member.options});
     }
     due.content = load_content(id);
     return due;

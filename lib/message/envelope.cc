@@ -1,5 +1,9 @@
 #include "message/envelope.h"
 
+#include <algorithm>
+
+#include "message/characters.h"
+
 namespace onecopy::message {
 
 namespace {
@@ -20,6 +24,16 @@ unsigned combined(unsigned first, unsigned second) {
 
 RecipientOptions combined(const RecipientOptions& first, const RecipientOptions& second) {
     return {combined(first.notify, second.notify), first.orcpt.empty() ? second.orcpt : first.orcpt};
+}
+
+bool needs_smtputf8(const Envelope& envelope, const Envelope::Recipient& recipient) {
+    return envelope.options.smtputf8 || !is_ascii(envelope.sender) || !is_ascii(recipient.address) ||
+           !is_ascii(recipient.options.orcpt);
+}
+
+bool needs_smtputf8(const Envelope& envelope) {
+    return std::ranges::any_of(envelope.recipients,
+                               [&](const auto& recipient) { return needs_smtputf8(envelope, recipient); });
 }
 
 }  // namespace onecopy::message

@@ -43,4 +43,10 @@ struct Envelope {
     std::vector<Recipient> recipients;
 };
 
+/// Whether he can be named to a server that has SMTPUTF8 alone (RFC 6531 3.2): for the mail as a whole, or for what RCPT
+/// would say of him.
+bool needs_smtputf8(const Envelope& envelope, const Envelope::Recipient& recipient);
+/// Whether one of them can.
+bool needs_smtputf8(const Envelope& envelope);
+
 }  // namespace onecopy::message

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "base/log.h"
 
@@ -43,7 +44,9 @@ struct Backend::Server {
     std::string words;
     std::uint64_t transactions = 0;
     bool proven = false;
+    std::optional<bool> smtputf8;  // whether its last reply to EHLO had it; unset: it was not asked yet
 
+    bool may_take(const Job& job) const { return smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope); }
     bool rests() const { return base::boot_clock() < rests_until; }
 };
 
@@ -100,30 +103,56 @@ void Backend::run(Job job) {
 /// Jobs to idle connections, then new connections for the rest, as far as is allowed.
 void Backend::pump() {
     if (stopping_) return;
-    while (!jobs_.empty() && use_idle()) {
+    while (use_idle()) {
     }
-    while (jobs_.size() > opening() && open_.size() < settings_.backend.connections) {
-        std::shared_ptr<Server> server = first_available();
+    std::map<std::shared_ptr<Server>, std::size_t> wanted;
+    for (const Job& job : jobs_) {
+        std::shared_ptr<Server> server = best_for(job);
         if (!server) return refuse_all();
-        if (server->looking_up || (!server->proven && opening() > 0)) return;
+        open_for(server, ++wanted[server]);
+    }
+}
+
+void Backend::open_for(const std::shared_ptr<Server>& server, std::size_t jobs) {
+    while (jobs > opening(*server)) {
+        if (open_.size() >= settings_.backend.connections) return make_room(*server);
+        if (server->looking_up || (!server->proven && opening(*server) > 0)) return;
         look_up(server);
         if (server->looking_up) return;
     }
 }
 
+/// A connection that rests is ended where one to another server is needed: it ends by itself only after a while.
+void Backend::make_room(const Server& server) {
+    auto idle = std::ranges::find_if(
+        open_, [&server](const auto& open) { return open->server.get() != &server && open->connection->idle(); });
+    if (idle != open_.end()) (*idle)->connection->quit();
+}
+
 bool Backend::use_idle() {
-    for (const auto& open : open_) {
-        if (!open->connection->idle() || open->server->rests()) continue;
-        Job job = std::move(jobs_.front());
-        jobs_.pop_front();
-        open->connection->run(std::move(job));
+    for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
+        auto open = std::ranges::find_if(open_, [this, &job](const auto& one) {
+            return one->connection->idle() && !one->server->rests() &&
+                   (one->server->may_take(*job) || one->server == best_for(*job));
+        });
+        if (open == open_.end()) continue;
+        Job next = std::move(*job);
+        jobs_.erase(job);
+        (*open)->connection->run(std::move(next));
         return true;
     }
     return false;
 }
 
-std::size_t Backend::opening() const {
-    return static_cast<std::size_t>(std::ranges::count_if(open_, [](const auto& open) { return !open->was_ready; }));
+std::size_t Backend::opening(const Server& server) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        open_, [&server](const auto& open) { return open->server.get() == &server && !open->was_ready; }));
+}
+
+/// The first that has what the job needs; where none has it, the first: there it hears what is missing.
+std::shared_ptr<Backend::Server> Backend::best_for(const Job& job) const {
+    auto found = std::ranges::find_if(servers_, [&job](const auto& one) { return !one->rests() && one->may_take(job); });
+    return found == servers_.end() ? first_available() : *found;
 }
 
 std::shared_ptr<Backend::Server> Backend::first_available() const {
@@ -175,7 +204,8 @@ void Backend::connect(const std::shared_ptr<Server>& server) {
 
 void Backend::became_ready(Open& open) {
     open.was_ready = true;
-    owner_.told_smtputf8(open.connection->extensions().smtputf8);
+    open.server->smtputf8 = open.connection->extensions().smtputf8;
+    owner_.told_smtputf8(std::ranges::any_of(servers_, [](const auto& server) { return server->smtputf8.value_or(false); }));
     open.idle_since = base::boot_clock();
     if (stopping_ || worn_out(open)) return open.connection->quit();
     pump();

@@ -16,8 +16,8 @@
 
 namespace onecopy::relay {
 
-/// The servers that mail goes to, and the connections to them. The first server in order that is not resting serves. One
-/// that is ill rests, with growing pauses, and blames no mail.
+/// The servers that mail goes to, and the connections to them. The first server in order that is not resting serves; mail
+/// that needs SMTPUTF8 goes to the first that has it. One that is ill rests, with growing pauses, and blames no mail.
 class Backend {
 public:
     struct Settings {
@@ -35,7 +35,7 @@ public:
 
     struct Owner {
         std::function<void()> available;                  // a server may be tried again after all had rested
-        std::function<void(bool offered)> told_smtputf8;  // what a server's reply to EHLO says of it
+        std::function<void(bool offered)> told_smtputf8;  // whether any server had it when last asked
     };
     Backend(net::Loop& loop, base::Worker& worker, std::string spool, Settings settings, Owner owner);
     ~Backend();
@@ -61,7 +61,8 @@ private:
 
     void pump();
     bool use_idle();
-    void open_one();
+    void open_for(const std::shared_ptr<Server>& server, std::size_t jobs);
+    void make_room(const Server& server);
     void look_up(const std::shared_ptr<Server>& server);
     void connect(const std::shared_ptr<Server>& server);
     void became_ready(Open& open);
@@ -74,7 +75,8 @@ private:
     void refuse_all();
     void rest_ended();
     void set_rest_timer();
-    std::size_t opening() const;
+    std::size_t opening(const Server& server) const;
+    std::shared_ptr<Server> best_for(const Job& job) const;
     std::shared_ptr<Server> first_available() const;
     void finish_if_stopped();
 

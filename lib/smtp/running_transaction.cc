@@ -96,7 +96,7 @@ RunningTransaction::RunningTransaction(ClientTransaction wanted, const Extension
 void RunningTransaction::sort_out_recipients() {
     for (std::size_t i = 0; i < settled_.size(); ++i) {
         const auto& recipient = wanted_.envelope.recipients[i];
-        const bool international = needs_smtputf8(recipient);
+        const bool international = message::needs_smtputf8(wanted_.envelope, recipient);
         if (recipient.address.empty() || is_unusable(recipient.address)) {
             settle(i, Outcome::refused, {553, "5.1.3", "unusable address"});
         } else if (international && !offered_.smtputf8) {
@@ -106,13 +106,6 @@ void RunningTransaction::sort_out_recipients() {
             smtputf8_ = smtputf8_ || international;
         }
     }
-}
-
-/// For the mail as a whole, or for what RCPT would say of him.
-bool RunningTransaction::needs_smtputf8(const message::Envelope::Recipient& recipient) const {
-    const auto& envelope = wanted_.envelope;
-    return envelope.options.smtputf8 || !message::is_ascii(envelope.sender) || !message::is_ascii(recipient.address) ||
-           !message::is_ascii(recipient.options.orcpt);
 }
 
 std::string RunningTransaction::mail_command() {

@@ -64,7 +64,6 @@ private:
     std::uint64_t content_ = 0;  // octets so far
 
     void sort_out_recipients();
-    bool needs_smtputf8(const message::Envelope::Recipient& recipient) const;
     void settle(std::size_t recipient, Outcome outcome, const Reply& reply, bool shared = false);
 };
 

@@ -137,7 +137,6 @@ void check_all_is_there(Bench& bench) {
     REQUIRE(due.recipients.size() == 1);
     CHECK(due.recipients[0].address == "b@x");
     CHECK(due.recipients[0].options == message::RecipientOptions{});
-    CHECK_FALSE(due.recipients[0].needs_smtputf8);
     CHECK(due.content->body == "\r\nhello\r\n");
     GroupRecord record = Reader(bench.path()).why("<1@x>").at(0);
     CHECK(record.members[1].reply == "450 later");

@@ -96,18 +96,6 @@ TEST_CASE("what MAIL and RCPT asked for is handed out as it came, after a death 
     CHECK(due.recipients[0].options == rows[0]);
     CHECK(due.recipients[1].options == Notify{Notify::failure, ""});
     CHECK(due.recipients[2].options == Notify{});
-    for (const Due::Recipient& recipient : due.recipients) CHECK(recipient.needs_smtputf8);
-}
-
-TEST_CASE("a server needs SMTPUTF8 for mail that came with it, and for a recipient beyond ASCII, not for those beside him") {
-    Bench bench;
-    bench.offer(make_copy({"a@x", "jos\xc3\xa9@x", "b@b\xc3\xbc\x63her.example"}));
-    bench.pass(seconds(30));
-    Due due = bench.take_due().at(0);
-    CHECK_FALSE(due.options.smtputf8);
-    CHECK_FALSE(due.recipients.at(0).needs_smtputf8);
-    CHECK(due.recipients.at(1).needs_smtputf8);
-    CHECK(due.recipients.at(2).needs_smtputf8);
 }
 
 TEST_CASE("whether the servers have SMTPUTF8 is stored with the next commit, and not undone with a transaction") {

@@ -58,4 +58,21 @@ TEST_CASE("ORCPT is that of the first who has one") {
     CHECK(combined({none, "rfc822;A+2B@x"}, {none, "rfc822;b@x"}).orcpt == "rfc822;A+2B@x");
 }
 
+TEST_CASE(
+    "SMTPUTF8 is needed where it was asked for, and for what MAIL or RCPT would say beyond ASCII, not for those beside") {
+    const Envelope plain{"s@x", {}, {{"a@x"}, {"b@x"}}};
+    CHECK_FALSE(needs_smtputf8(plain));
+    Envelope recipient = plain, orcpt = plain, sender = plain, mail = plain;
+    recipient.recipients[1].address = "b@b\xc3\xbc\x63her.example";
+    orcpt.recipients[1].options.orcpt = "utf-8;jos\xc3\xa9@x";
+    sender.sender = "jos\xc3\xa9@x";
+    mail.options.smtputf8 = true;
+    for (const Envelope& envelope : {recipient, orcpt, sender, mail}) {
+        CHECK(needs_smtputf8(envelope));
+        CHECK(needs_smtputf8(envelope, envelope.recipients[1]));
+    }
+    for (const Envelope& envelope : {recipient, orcpt}) CHECK_FALSE(needs_smtputf8(envelope, envelope.recipients[0]));
+    for (const Envelope& envelope : {sender, mail}) CHECK(needs_smtputf8(envelope, envelope.recipients[0]));
+}
+
 TEST_SUITE_END();

@@ -237,6 +237,53 @@ TEST_CASE("an ill first server is tried again after its rest, and takes over") {
     CHECK(out.sink(0).messages.size() == 1);
 }
 
+TEST_CASE("mail that needs SMTPUTF8 goes to the first server that has it, and other mail to the first") {
+    for (bool crowded : {false, true}) {
+        CAPTURE(crowded);
+        Outbound out(2);
+        out.sink(1).script = answers({{"EHLO", "250-sink.example\r\n250-8BITMIME\r\n250 SMTPUTF8"}});
+        if (crowded) out.config.backend.connections = 1;
+        out.start();
+        ledger::Copy copy = make_copy({"a@x"}, id(1), 1);
+        copy.arriving.options.smtputf8 = true;
+        out.offer(std::move(copy));
+        REQUIRE(out.until_delivered(1));
+        CHECK(out.sink(0).messages.empty());
+        CHECK(out.sink(1).messages.size() == 1);
+        CHECK(out.ledger->smtputf8());
+        CHECK(out.record(id(1)).attempts.size() == 1);
+        out.reload();  // ends what is idle
+        REQUIRE(out.until([&] { return out.sink(0).open() + out.sink(1).open() == 0; }));
+        deliver(out, 2);
+        CHECK(out.sink(0).messages.size() == 1);
+        copy = make_copy({"a@x"}, id(3), 3);
+        copy.arriving.options.smtputf8 = true;
+        out.offer(std::move(copy));
+        if (crowded) {  // no later mail keeps the one connection at the first
+            out.offer(make_copy({"a@x"}, id(4), 4));
+            REQUIRE(out.until([&] { return out.states(id(4)).at("a@x") == coalesce::State::delivered; }));
+            CHECK(out.states(id(3)).at("a@x") == coalesce::State::delivered);
+        }
+        REQUIRE(out.until_delivered(crowded ? 4 : 3));
+        CHECK(out.sink(1).messages.size() >= 2);
+        CHECK(out.ledger->smtputf8());
+        CHECK(out.until_quiet());
+    }
+}
+
+TEST_CASE("mail that needs SMTPUTF8 waits where no server has it, and other mail does not wait for it") {
+    Outbound out;
+    out.start();
+    ledger::Copy copy = make_copy({"a@x"}, id(1), 1);
+    copy.arriving.options.smtputf8 = true;
+    out.offer(std::move(copy));
+    REQUIRE(out.until([&] { return !out.settled.empty(); }));
+    deliver(out, 2);
+    CHECK(out.states(id(1)).at("a@x") == coalesce::State::pending);
+    CHECK(out.record(id(1)).members.at(0).reply.find("SMTPUTF8") != std::string::npos);
+    CHECK(out.until_quiet());
+}
+
 TEST_CASE("it may go with look-ups, connections and transactions under way") {
     for (const char* held_at : {"connect", "EHLO", "DATA", "."}) {
         CAPTURE(held_at);
