@@ -33,11 +33,11 @@ def _greets(port):
 class Server:
     """A server program in the foreground, with a directory of its own; up once it greets."""
 
-    def __init__(self, directory, command):
+    def __init__(self, directory, command, **options):
         self.directory = pathlib.Path(directory)
         self._output = open(self.directory / "output", "wb")
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True, **options
         )
         try:
             until(lambda: self._process.poll() is not None or _greets(self.port), what=f"greeting of {command[0]}")
@@ -236,11 +236,19 @@ smtputf8_enable = no
             "error unix - - n - - error",
             "bounce unix - - n - 0 bounce",
             "defer unix - - n - 0 bounce",
+            "trace unix - - n - 0 bounce",
             "proxymap unix - - n - - proxymap",
             "anvil unix - - n - 1 anvil",
+            "tlsmgr unix - - n 1000? 1 tlsmgr",
             "postlog unix-dgram n - n - 1 postlogd",
         ]
         return "\n".join(services) + "\n"
+
+    def reload(self):
+        """Tables and settings are read anew by whoever connects from now on."""
+        mark = len(self.said())
+        os.kill(self._process.pid, signal.SIGHUP)
+        until(lambda: "reload -- version" in self.said()[mark:], what="the reload of Postfix")
 
     def mailbox(self, user):
         """The messages a user has, as bytes."""
