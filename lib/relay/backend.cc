@@ -77,12 +77,15 @@ Backend::~Backend() {
     *self_ = nullptr;
 }
 
+/// Nobody rests under new settings: what ailed a server may be what they mend.
 void Backend::configure(Settings settings) {
     std::vector<std::shared_ptr<Server>> servers;
     for (const std::string& name : settings.backend.servers) {
         auto known = std::ranges::find(servers_, name, [](const auto& server) { return server->name; });
         if (known != servers_.end()) {
             servers.push_back(*known);
+            servers.back()->rests_until = {};
+            servers.back()->failures = 0;
         } else if (std::optional<net::HostPort> where = net::parse_host_port(name)) {
             servers.push_back(std::make_shared<Server>());
             servers.back()->name = name;

@@ -78,6 +78,18 @@ TEST_CASE("a server that does not answer at all is passed over in the same way")
     CHECK(out.until_quiet());
 }
 
+TEST_CASE("a reload ends every rest: what ailed the server may be mended by it") {
+    Outbound out;
+    out.sink().script = answers({{"connect", "421 4.3.2 not now"}});
+    out.start();
+    out.offer(make_copy({"a@x"}));
+    REQUIRE(out.until([&] { return out.delivery->health()[0].rests_for > std::chrono::seconds(2); }));
+    out.sink().script = {};
+    out.reload();
+    CHECK(out.delivery->health().at(0).rests_for.count() == 0);
+    CHECK(out.until_delivered(1));
+}
+
 TEST_CASE("while all rest, mail waits without an attempt, and goes once one is well") {
     Outbound out;
     bool ill = true;
