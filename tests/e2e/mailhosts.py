@@ -194,8 +194,10 @@ class Postfix(Server):
             (directory / name).mkdir(mode=0o711)
             shutil.chown(directory / name, "postfix", "postfix")
         os.chown(self.mailboxes, NOBODY, NOBODY)
-        (directory / "etc" / "main.cf").write_text(self._main(directory, users) + settings)
-        (directory / "etc" / "master.cf").write_text(self._master())
+        for name, text in (("main.cf", self._main(directory, users) + settings), ("master.cf", self._master())):
+            path = directory / "etc" / name
+            path.write_text(text)
+            os.utime(path, (0, 0))  # what changed in the last two seconds is not read until they are over
         super().__init__(directory, ["/usr/lib/postfix/sbin/master", "-c", str(directory / "etc"), "-d"])
 
     @staticmethod

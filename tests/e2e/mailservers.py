@@ -39,6 +39,7 @@ class DovecotLmtp(Server):
     def _lmtp(self):
         return f"""
 auth_mechanisms = plain login
+auth_failure_delay = 0
 mail_location = maildir:{self.home}/mail/%n
 mail_plugins = quota
 plugin {{
@@ -47,6 +48,11 @@ plugin {{
 service lmtp {{
   inet_listener lmtp {{
     port = {self.port}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
   }}
 }}
 service auth {{
