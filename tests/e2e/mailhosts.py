@@ -146,34 +146,72 @@ service pop3-login {{
 
 
 class Fetchmail:
-    """A multidrop account, routed by the To and Cc fields, or by the envelope field where one is named."""
+    """A multidrop account, routed by the To and Cc fields, or by the envelope field where one is named. What `to` names gets
+    the mail: a port, or the path of a Unix socket, where it is LMTP."""
 
-    def __init__(self, directory, pop3_port, smtp_port, envelope=None, smtpaddress=DOMAIN):
+    def __init__(self, directory, pop3_port, to, envelope=None, smtpaddress=DOMAIN, server="", options="fetchall sslproto ''"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(mode=0o700, parents=True)
         self.file = self.directory / "fetchmailrc"
         routing = f'envelope "{envelope}"' if envelope else "no envelope"
         address = f'smtpaddress "{smtpaddress}"' if smtpaddress else ""
+        host = to if str(to).startswith("/") else f"127.0.0.1/{to}"
         self.file.write_text(
             f'set postmaster "postmaster"\nset no bouncemail\nset no spambounce\n'
-            f"poll 127.0.0.1 proto pop3 service {pop3_port} no dns {routing} localdomains {DOMAIN}\n"
+            f"poll 127.0.0.1 proto pop3 service {pop3_port} no dns {routing} localdomains {DOMAIN} {server}\n"
             f'  user "{USER}" password "{PASSWORD}" to * here\n'
-            f"  smtphost 127.0.0.1/{smtp_port} {address} fetchall sslproto ''\n"
+            f"  smtphost {host} {address} {options}\n"
         )
         self.file.chmod(0o600)
         self.output = ""
 
-    def run(self):
-        """One poll of the mailbox; fetchmail's exit status (0: there was mail, 1: there was none)."""
-        done = subprocess.run(
+    def start(self):
+        return subprocess.Popen(
             ["fetchmail", "--nodetach", "--nosyslog", "-v", "--fetchmailrc", str(self.file), "--pidfile", "fetchmail.pid"],
             env={**os.environ, "HOME": str(self.directory), "FETCHMAILHOME": str(self.directory), "LC_ALL": "C"},
             cwd=self.directory,
-            capture_output=True,
-            timeout=4 * PATIENCE,
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
-        self.output += (done.stdout + done.stderr).decode("utf-8", "replace")
+
+    def run(self):
+        """One poll of the mailbox; fetchmail's exit status (0: there was mail, 1: there was none)."""
+        with self.start() as fetchmail:
+            self.output += fetchmail.communicate(timeout=4 * PATIENCE)[0].decode("utf-8", "replace")
+        return fetchmail.returncode
+
+
+class Getmail:
+    """A multidrop account that brings its mail by LMTP, all of it for the address in `override`: without one, getmail takes
+    everyone whom the header names, and loses its way among their replies."""
+
+    def __init__(self, directory, pop3_port, lmtp_port, override, options="delete = true"):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(mode=0o700, parents=True)
+        (self.directory / "getmailrc").write_text(f"""
+[retriever]
+type = MultidropPOP3Retriever
+server = 127.0.0.1
+port = {pop3_port}
+username = {USER}
+password = {PASSWORD}
+envelope_recipient = delivered-to:1
+[destination]
+type = MDA_lmtp
+host = 127.0.0.1
+port = {lmtp_port}
+override = {override}
+[options]
+{options}
+""")
+        self.output = ""
+
+    def run(self):
+        """One look into the mailbox; getmail's exit status."""
+        command = ["getmail", "-v", "--getmaildir", str(self.directory), "--rcfile", "getmailrc"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
+        self.output += done.stdout + done.stderr
         return done.returncode
 
 
