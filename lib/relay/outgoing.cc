@@ -210,7 +210,7 @@ void Outgoing::done(const smtp::ClientTransaction::Result& result) {
 
 /// A server that ends a resting connection, with 421 or without a word, is not ill for that.
 void Outgoing::ill(const smtp::Reply& reply) {
-    if (!ready_ || job_) owner_.ill(reply.text());
+    if (!ready_ || job_) owner_.ill(reply);
 }
 
 void Outgoing::quit() {

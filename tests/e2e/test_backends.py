@@ -323,6 +323,7 @@ class PostfixExtensions(WithPostfix):
         self.send(*messages)
         for message in messages:
             self.arrives(message)
+        self.assertNotIn("server_resting", self.onecopyd.log())
 
 
 @unittest.skipIf(NO_DOVECOT, f"not installed: {NO_DOVECOT}")
