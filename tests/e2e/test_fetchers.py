@@ -3,12 +3,14 @@
 fetchmail has no TLS towards the server that it hands mail to; where that is asked for, the mail stays in the mailbox.
 """
 
+import re
 import shutil
 import subprocess
 import unittest
 
-from harness import Case, Certificate, until
+from harness import TOP, Case, Certificate, until
 from mailhosts import Dovecot, Fetchmail, Getmail, missing
+from mailservers import DovecotLmtp
 from messages import Message, at, content_of, copies, header_of, interleaved
 from ports import free_port
 
@@ -227,6 +229,26 @@ class WithGetmail(Fetching):
         self.one_each()
         self.getmail("again", options="read_all = true\ndelete = false")
         self.nothing_more()
+
+    def test_the_example_for_dovecot(self):
+        users = ("anna", "bert", "carl", "dora", "emil")
+        dovecot = DovecotLmtp(self.directory / "backend", users)
+        self.addCleanup(dovecot.close)
+        daemon = self.daemon(start=False)
+        text = (TOP / "conf/dovecot.yaml").read_text(encoding="utf-8")
+        for there, here in (("127.0.0.1:2524", f"127.0.0.1:{self.to}"), ("127.0.0.1:24", f"127.0.0.1:{dovecot.port}")):
+            self.assertIn(there, text)
+            text = text.replace(there, here)
+        daemon.file.write_text(f"{text}\nspool: {{directory: {daemon.spool}, min_free: 1M}}\ncontrol: {{socket: {daemon.control}}}\n")
+        daemon.start()
+        self.getmail()
+        daemon.ctl("release", "--all")
+        for user in users:
+            expected = sorted(message.id for message in self.messages if at(user) in message.everyone)
+            until(lambda user=user, expected=expected: len(dovecot.mailbox(user)) == len(expected), what=f"the mail of {user}")
+            found = [re.search(rb"^Message-ID: (.*)$", mail, re.MULTILINE)[1].decode() for mail in dovecot.mailbox(user)]
+            self.assertEqual(sorted(found), expected)
+        until(lambda: not daemon.json("list"), what="an empty ledger")
 
 
 if __name__ == "__main__":
