@@ -2,7 +2,10 @@
 
 build_packages=(g++ meson ninja-build pkg-config python3 libevent-dev libssl-dev libcrypt-dev libmimetic-dev libyaml-cpp-dev libsqlite3-dev
     libsystemd-dev libidn2-dev nlohmann-json3-dev libcli11-dev zlib1g-dev doctest-dev)
-test_packages=(clang-format mandoc fetchmail dovecot-pop3d postfix strace faketime sqlite3 systemd swaks openssl)
+test_packages=(clang-format mandoc fetchmail getmail6 dovecot-pop3d dovecot-lmtpd postfix strace faketime sqlite3 systemd swaks openssl
+    libnss-wrapper)
+# Mail servers that Debian does not install beside Postfix: they are only unpacked, and run from there.
+unpacked_packages=(exim4-daemon-light)
 
 # The packages among "$@" that are not installed.
 missing_packages() {
@@ -50,4 +53,26 @@ install_missing() {
         echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
     fi
     without_services apt_install "${missing[@]}"
+}
+
+# The libraries among what a package depends on.
+libraries_of() {
+    apt-cache depends "$1" | sed -n 's/^ *Depends: \(lib[^ ]*\)$/\1/p'
+}
+
+# Unpacks each of "${@:2}" into a folder, with no setuid bit and without its scripts, and installs the libraries they need.
+unpack_missing() {
+    local folder=$1 package download libraries
+    shift
+    for package; do
+        [[ -e $folder/usr/share/doc/$package ]] && continue
+        echo "unpacking $package"
+        as_root apt-get update -q
+        mapfile -t libraries < <(libraries_of "$package")
+        install_missing "${libraries[@]}" || return 1
+        download=$(mktemp -d)
+        (cd "$download" && apt-get download -q "$package") && mkdir -p "$folder" && dpkg-deb -x "$download"/*.deb "$folder" &&
+            chmod -R u-s,g-s "$folder" || { rm -rf "$download"; return 1; }
+        rm -rf "$download"
+    done
 }

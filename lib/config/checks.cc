@@ -120,6 +120,10 @@ bool names_everybody(const RecoverFrom& source) {
     return std::ranges::any_of(names, [&](std::string_view name) { return base::equal_ignoring_case(name, source.field); });
 }
 
+bool is_elsewhere(const std::string& server) {
+    return !is_loopback(server) && !server.starts_with("localhost:") && !server.starts_with("[::1]:");
+}
+
 struct Warning {
     bool (*applies)(const Config&);
     std::string_view words;
@@ -136,6 +140,16 @@ constexpr Warning all_warnings[] = {
      "alone"},
     {[](const Config& c) { return !c.backend.ca_file.empty() && c.backend.tls != BackendTls::verify; },
      "backend.ca_file has no effect without backend.tls: verify"},
+    {[](const Config& c) {
+         return !c.backend.username.empty() && c.backend.tls == BackendTls::none &&
+                std::ranges::any_of(c.backend.servers, is_elsewhere);
+     },
+     "backend.username is not said to another host without TLS: with backend.tls: none no mail leaves"},
+    {[](const Config& c) {
+         return std::ranges::any_of(c.backend.servers, [](const std::string& server) { return server.ends_with(":465"); });
+     },
+     "backend.servers has port 465, where TLS comes before the greeting, which is not what backend.tls does: 587 has "
+     "STARTTLS"},
     {[](const Config& c) { return c.recipients.local_domains.empty(); },
      "recipients.local_domains is empty: every domain counts as local, and recipients elsewhere whom a header names would "
      "be "

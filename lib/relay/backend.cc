@@ -14,6 +14,8 @@ using std::chrono::seconds;
 
 /// How long a server rests after each failure in a row; the last repeats.
 constexpr std::array<base::Duration, 6> pauses = {seconds(1), seconds(2), seconds(5), seconds(10), seconds(30), seconds(60)};
+/// How long a server that takes no more connections is asked for none.
+constexpr base::Duration full_for = seconds(60);
 constexpr base::Duration longest_idle = seconds(5);
 constexpr base::Duration longest_verdict = seconds(90);
 constexpr base::Duration looked_up_for = seconds(60);
@@ -40,6 +42,7 @@ struct Backend::Server {
     base::Duration looked_up{};  // boot clock
     bool looking_up = false;
     base::Duration rests_until{};  // boot clock
+    base::Duration full_until{};   // boot clock
     std::size_t failures = 0;      // in a row
     std::string words;
     std::uint64_t transactions = 0;
@@ -48,6 +51,7 @@ struct Backend::Server {
 
     bool may_take(const Job& job) const { return smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope); }
     bool rests() const { return base::boot_clock() < rests_until; }
+    bool full() const { return base::boot_clock() < full_until; }
 };
 
 struct Backend::Open {
@@ -77,12 +81,16 @@ Backend::~Backend() {
     *self_ = nullptr;
 }
 
+/// Nobody rests under new settings: what ailed a server may be what they mend.
 void Backend::configure(Settings settings) {
     std::vector<std::shared_ptr<Server>> servers;
     for (const std::string& name : settings.backend.servers) {
         auto known = std::ranges::find(servers_, name, [](const auto& server) { return server->name; });
         if (known != servers_.end()) {
             servers.push_back(*known);
+            servers.back()->rests_until = {};
+            servers.back()->full_until = {};
+            servers.back()->failures = 0;
         } else if (std::optional<net::HostPort> where = net::parse_host_port(name)) {
             servers.push_back(std::make_shared<Server>());
             servers.back()->name = name;
@@ -122,6 +130,7 @@ void Backend::pump() {
 }
 
 void Backend::open_for(const std::shared_ptr<Server>& server, std::size_t jobs) {
+    if (server->full() && serves(*server)) return;
     while (jobs > opening(*server)) {
         if (open_.size() >= settings_.backend.connections) return make_room(*server);
         if (server->looking_up || (!server->proven && opening(*server) > 0)) return;
@@ -155,6 +164,11 @@ bool Backend::use_idle() {
 std::size_t Backend::opening(const Server& server) const {
     return static_cast<std::size_t>(std::ranges::count_if(
         open_, [&server](const auto& open) { return open->server.get() == &server && !open->was_ready; }));
+}
+
+bool Backend::serves(const Server& server) const {
+    return std::ranges::any_of(open_,
+                               [&server](const auto& open) { return open->server.get() == &server && open->was_ready; });
 }
 
 /// The first that has what the job needs; where none has it, the first: there it hears what is missing.
@@ -203,7 +217,7 @@ void Backend::connect(const std::shared_ptr<Server>& server) {
     owner.ready = [this, &open] { became_ready(open); };
     owner.finished = [this, &open](Job job, const Report& report) { finished(open, std::move(job), report); };
     owner.unused = [this](Job job) { jobs_.push_front(std::move(job)); };
-    owner.ill = [this, server](const std::string& words) { ill(*server, words); };
+    owner.ill = [this, &open](const smtp::Reply& reply) { turned_away(open, reply); };
     owner.gone = [this, &open] { gone(open); };
     Outgoing::Doors doors{
         loop_, worker_, spool_, session_options(settings_), settings_.credentials.tls_client, server->where.host};
@@ -246,6 +260,14 @@ void Backend::finished(Open& open, Job job, const Report& report) {
         if (!report.ill) well(*open.server);
     }
     job.done(report);
+}
+
+/// A server that refuses one more connection while it serves others is full, not ill: those it has serve on.
+void Backend::turned_away(const Open& open, const smtp::Reply& reply) {
+    Server& server = *open.server;
+    if (reply.code != 421 || open.was_ready || !serves(server)) return ill(server, reply.text());
+    server.full_until = base::boot_clock() + full_for;
+    log::info("server_full", {{"server", server.name}, {"reply", reply.text()}, {"seconds", full_for.count() / 1000}});
 }
 
 void Backend::ill(Server& server, const std::string& words) {

@@ -71,6 +71,7 @@ private:
     void end_idle();
     bool worn_out(const Open& open) const;
     void finished(Open& open, Job job, const Report& report);
+    void turned_away(const Open& open, const smtp::Reply& reply);
     void ill(Server& server, const std::string& words);
     void well(Server& server);
     void gone(Open& open);
@@ -78,6 +79,7 @@ private:
     void rest_ended();
     void set_rest_timer();
     std::size_t opening(const Server& server) const;
+    bool serves(const Server& server) const;
     std::shared_ptr<Server> best_for(const Job& job) const;
     std::shared_ptr<Server> first_available() const;
     void finish_if_stopped();

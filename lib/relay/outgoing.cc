@@ -218,13 +218,13 @@ void Outgoing::rest_if_overloaded(Report& report) {
     for (const auto& recipient : report.result.recipients) {
         if (recipient.outcome != Outcome::deferred || !is_about_server(recipient.reply)) continue;
         report.ill = true;
-        return owner_.ill(recipient.reply.text());
+        return owner_.ill(recipient.reply);
     }
 }
 
 /// A server that ends a resting connection, with 421 or without a word, is not ill for that.
 void Outgoing::ill(const smtp::Reply& reply) {
-    if (!ready_ || job_) owner_.ill(reply.text());
+    if (!ready_ || job_) owner_.ill(reply);
 }
 
 void Outgoing::quit() {

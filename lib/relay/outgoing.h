@@ -23,7 +23,7 @@ public:
         std::function<void()> ready;                       // a job may be run
         std::function<void(Job, const Report&)> finished;  // of the job; ready() follows where the connection lives on
         std::function<void(Job)> unused;  // the server had closed a resting connection: nothing of it was seen
-        std::function<void(const std::string& words)> ill;  // the server
+        std::function<void(const smtp::Reply& reply)> ill;  // the server
         std::function<void()> gone;
     };
     struct Doors {

@@ -101,6 +101,7 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         {local + "tls: {certificate: /c.pem, key: /k.pem}\n", "tls.certificate has no effect"},
         {local + "users: /u\n", "users has no effect"},
         {"  ca_file: /ca.pem\n" + local, "backend.ca_file has no effect"},
+        {"  tls: none\n  username: me\n  password_file: /p\n" + local, "backend.username is not said"},
     };
     for (const Row& row : rows) {
         CAPTURE(row.more);
@@ -111,6 +112,14 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
     CHECK(warned("recipients:\n  foreign: reject\n").size() == 3);
     CHECK(warned("").back().starts_with("delivery.postmaster is not set"));
     CHECK(warned("delivery: {notify: none}\n").size() == 1);
+    const auto behind = [](const std::string& server) {
+        const std::string backend = "  servers: [\"" + server + "\"]\n  tls: none\n  username: me\n  password_file: /p\n";
+        return read("listen: [{address: \"127.0.0.1:25\"}]\nbackend:\n" + backend + local).warnings;
+    };
+    for (const char* here : {"localhost:587", "127.0.0.1:587", "[::1]:587"}) CHECK(behind(here).empty());
+    CHECK(behind("mail.corp.example:4650").size() == 1);
+    REQUIRE(behind("127.0.0.1:465").size() == 1);
+    CHECK(behind("127.0.0.1:465")[0].starts_with("backend.servers has port 465"));
 }
 
 TEST_CASE("who may connect in plain text from elsewhere can't authenticate, and that is warned of") {

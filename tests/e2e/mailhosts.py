@@ -1,10 +1,11 @@
-"""The real neighbours of onecopy: a Dovecot POP3 catch-all mailbox, fetchmail, and a Postfix with mailboxes."""
+"""The real neighbours of onecopy: a Dovecot POP3 catch-all mailbox, fetchmail and getmail, and a Postfix with mailboxes."""
 
 import contextlib
 import getpass
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -29,14 +30,14 @@ def _greets(port):
     return b""
 
 
-class _Server:
+class Server:
     """A server program in the foreground, with a directory of its own; up once it greets."""
 
-    def __init__(self, directory, command):
+    def __init__(self, directory, command, **options):
         self.directory = pathlib.Path(directory)
         self._output = open(self.directory / "output", "wb")
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True, **options
         )
         try:
             until(lambda: self._process.poll() is not None or _greets(self.port), what=f"greeting of {command[0]}")
@@ -50,7 +51,9 @@ class _Server:
         return "\n".join(each.read_text(errors="replace") for each in logs if each.exists())
 
     def close(self):
-        self._process.terminate()
+        """The whole family at once: a master that has to end its children first takes a second for it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -59,59 +62,73 @@ class _Server:
         self._output.close()
 
 
-class Dovecot(_Server):
-    """POP3 over one maildir, in the order of arrival."""
+def dovecot_user():
+    """Who owns the mailboxes: nobody where the test runs as root."""
+    return (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
-    def __init__(self, directory):
-        directory = pathlib.Path(directory)
-        directory.mkdir(mode=0o755, parents=True)
-        self.port = free_port()
-        self.maildir = directory / "maildir"
-        self.owner = (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-        for path in (self.maildir, *(self.maildir / name for name in ("new", "cur", "tmp"))):
-            path.mkdir()
-            os.chown(path, *self.owner)
-        (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
-        (directory / "dovecot.conf").write_text(self._configuration(directory))
-        super().__init__(directory, ["/usr/sbin/dovecot", "-F", "-c", str(directory / "dovecot.conf")])
 
-    def _configuration(self, directory):
-        root = os.geteuid() == 0
-        rootless = f"default_internal_user = {getpass.getuser()}\ndefault_login_user = {getpass.getuser()}\n"
-        return f"""
+def dovecot_settings(directory, protocols, certificate=None):
+    """What every Dovecot of ours has: a place of its own, the users of one file, and TLS where there is a certificate."""
+    uid, gid = dovecot_user()
+    me = "" if os.geteuid() == 0 else f"default_internal_user = {getpass.getuser()}\ndefault_login_user = {getpass.getuser()}\n"
+    tls = f"ssl = required\nssl_cert = <{certificate.certificate}\nssl_key = <{certificate.key}" if certificate else "ssl = no"
+    return f"""
 base_dir = {directory}/run
 state_dir = {directory}/state
 log_path = {directory}/log
-protocols = pop3
+protocols = {protocols}
 listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-mail_location = maildir:{self.maildir}
+{tls}
+{me}
 first_valid_uid = 1
 first_valid_gid = 1
-{"" if root else rootless}
 passdb {{
   driver = passwd-file
   args = {directory}/users
 }}
 userdb {{
-  driver = static
-  args = uid={self.owner[0]} gid={self.owner[1]} home={directory}
-}}
-service pop3-login {{
-  chroot =
-  inet_listener pop3 {{
-    port = {self.port}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
+  driver = passwd-file
+  args = {directory}/users
+  default_fields = uid={uid} gid={gid} home={directory}
 }}
 service anvil {{
   chroot =
 }}
 service stats {{
   chroot =
+}}
+"""
+
+
+class Dovecot(Server):
+    """POP3 over one maildir, in the order of arrival; with a certificate by STLS, and by TLS at once on a second port."""
+
+    def __init__(self, directory, certificate=None):
+        directory = pathlib.Path(directory)
+        directory.mkdir(mode=0o755, parents=True)
+        self.port = free_port()
+        self.tls_port = free_port() if certificate else 0
+        self.maildir = directory / "maildir"
+        self.owner = dovecot_user()
+        for path in (self.maildir, *(self.maildir / name for name in ("new", "cur", "tmp"))):
+            path.mkdir()
+            os.chown(path, *self.owner)
+        (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::::\n")
+        (directory / "dovecot.conf").write_text(dovecot_settings(directory, "pop3", certificate) + self._pop3())
+        super().__init__(directory, ["/usr/sbin/dovecot", "-F", "-c", str(directory / "dovecot.conf")])
+
+    def _pop3(self):
+        return f"""
+disable_plaintext_auth = no
+mail_location = maildir:{self.maildir}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {self.port}
+  }}
+  inet_listener pop3s {{
+    port = {self.tls_port}
+  }}
 }}
 """
 
@@ -129,51 +146,96 @@ service stats {{
 
 
 class Fetchmail:
-    """A multidrop account, routed by the To and Cc fields, or by the envelope field where one is named."""
+    """A multidrop account, routed by the To and Cc fields, or by the envelope field where one is named. What `to` names gets
+    the mail: a port, or the path of a Unix socket, where it is LMTP."""
 
-    def __init__(self, directory, pop3_port, smtp_port, envelope=None, smtpaddress=DOMAIN):
+    def __init__(self, directory, pop3_port, to, envelope=None, smtpaddress=DOMAIN, server="", options="fetchall sslproto ''"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(mode=0o700, parents=True)
         self.file = self.directory / "fetchmailrc"
         routing = f'envelope "{envelope}"' if envelope else "no envelope"
         address = f'smtpaddress "{smtpaddress}"' if smtpaddress else ""
+        host = to if str(to).startswith("/") else f"127.0.0.1/{to}"
         self.file.write_text(
             f'set postmaster "postmaster"\nset no bouncemail\nset no spambounce\n'
-            f"poll 127.0.0.1 proto pop3 service {pop3_port} no dns {routing} localdomains {DOMAIN}\n"
+            f"poll 127.0.0.1 proto pop3 service {pop3_port} no dns {routing} localdomains {DOMAIN} {server}\n"
             f'  user "{USER}" password "{PASSWORD}" to * here\n'
-            f"  smtphost 127.0.0.1/{smtp_port} {address} fetchall sslproto ''\n"
+            f"  smtphost {host} {address} {options}\n"
         )
         self.file.chmod(0o600)
         self.output = ""
 
-    def run(self):
-        """One poll of the mailbox; fetchmail's exit status (0: there was mail, 1: there was none)."""
-        done = subprocess.run(
+    def start(self):
+        return subprocess.Popen(
             ["fetchmail", "--nodetach", "--nosyslog", "-v", "--fetchmailrc", str(self.file), "--pidfile", "fetchmail.pid"],
             env={**os.environ, "HOME": str(self.directory), "FETCHMAILHOME": str(self.directory), "LC_ALL": "C"},
             cwd=self.directory,
-            capture_output=True,
-            timeout=4 * PATIENCE,
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
-        self.output += (done.stdout + done.stderr).decode("utf-8", "replace")
+
+    def run(self):
+        """One poll of the mailbox; fetchmail's exit status (0: there was mail, 1: there was none)."""
+        with self.start() as fetchmail:
+            self.output += fetchmail.communicate(timeout=4 * PATIENCE)[0].decode("utf-8", "replace")
+        return fetchmail.returncode
+
+
+class Getmail:
+    """A multidrop account that brings its mail by LMTP, all of it for the address in `override`: without one, getmail takes
+    everyone whom the header names, and loses its way among their replies."""
+
+    def __init__(self, directory, pop3_port, lmtp_port, override, options="delete = true"):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(mode=0o700, parents=True)
+        (self.directory / "getmailrc").write_text(f"""
+[retriever]
+type = MultidropPOP3Retriever
+server = 127.0.0.1
+port = {pop3_port}
+username = {USER}
+password = {PASSWORD}
+envelope_recipient = delivered-to:1
+[destination]
+type = MDA_lmtp
+host = 127.0.0.1
+port = {lmtp_port}
+override = {override}
+[options]
+{options}
+""")
+        self.output = ""
+
+    def run(self):
+        """One look into the mailbox; getmail's exit status."""
+        command = ["getmail", "-v", "--getmaildir", str(self.directory), "--rcfile", "getmailrc"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
+        self.output += done.stdout + done.stderr
         return done.returncode
 
 
-class Postfix(_Server):
+# What `postfix check` makes, which takes two seconds for it.
+QUEUES = "active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace".split()
+
+
+class Postfix(Server):
     """A mail server with a maildir for each user of the domain; others it refuses."""
 
     def __init__(self, directory, users, settings=""):
         directory = pathlib.Path(directory)
         self.port = free_port()
         self.mailboxes = directory / "mail"
-        for name in ("", "mail", "etc", "queue", "data"):
+        for name in ("", "mail", "etc", "queue", "queue/pid"):
             (directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name in ("data", *(f"queue/{each}" for each in QUEUES)):
+            (directory / name).mkdir(mode=0o711)
+            shutil.chown(directory / name, "postfix", "postfix")
         os.chown(self.mailboxes, NOBODY, NOBODY)
-        shutil.chown(directory / "data", "postfix", "postfix")
-        (directory / "etc" / "main.cf").write_text(self._main(directory, users) + settings)
-        (directory / "etc" / "master.cf").write_text(self._master())
-        subprocess.run(["/usr/sbin/postfix", "-c", str(directory / "etc"), "check"], check=True, capture_output=True, timeout=PATIENCE)
+        for name, text in (("main.cf", self._main(directory, users) + settings), ("master.cf", self._master())):
+            path = directory / "etc" / name
+            path.write_text(text)
+            os.utime(path, (0, 0))  # what changed in the last two seconds is not read until they are over
         super().__init__(directory, ["/usr/lib/postfix/sbin/master", "-c", str(directory / "etc"), "-d"])
 
     @staticmethod
@@ -214,11 +276,19 @@ smtputf8_enable = no
             "error unix - - n - - error",
             "bounce unix - - n - 0 bounce",
             "defer unix - - n - 0 bounce",
+            "trace unix - - n - 0 bounce",
             "proxymap unix - - n - - proxymap",
             "anvil unix - - n - 1 anvil",
+            "tlsmgr unix - - n 1000? 1 tlsmgr",
             "postlog unix-dgram n - n - 1 postlogd",
         ]
         return "\n".join(services) + "\n"
+
+    def reload(self):
+        """Tables and settings are read anew by whoever connects from now on."""
+        mark = len(self.said())
+        os.kill(self._process.pid, signal.SIGHUP)
+        until(lambda: "reload -- version" in self.said()[mark:], what="the reload of Postfix")
 
     def mailbox(self, user):
         """The messages a user has, as bytes."""

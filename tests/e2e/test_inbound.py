@@ -430,15 +430,76 @@ class Swaks(Inbound):
         self.swaks("--tls", "--auth", "PLAIN", "--auth-user", LOCAL_USER, "--auth-password", "wrong", status=28)
         self.swaks("--tls", status=23)
 
-    def test_lmtp(self):
+    def test_every_protocol_it_has_a_name_for(self):
+        user = ("--auth-user", LOCAL_USER, "--auth-password", PASSWORD)
+        spoken = {
+            ("smtp", "starttls"): ("SMTP", "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"),
+            ("smtp", "implicit"): ("SMTPS", "SSMTP", "SSMTPA"),
+            ("lmtp", "starttls"): ("LMTP", "LMTPA", "LMTPS", "LMTPSA"),
+        }
+        for (protocol, tls), names in spoken.items():
+            self.open(protocol=protocol, tls=tls, auth="optional")
+            for number, name in enumerate(names, 1):
+                with self.subTest(name):
+                    message = f"Message-ID: <{number}@far.example>\r\nSubject: {name}\r\n\r\n%NEWLINE%"
+                    self.swaks("--protocol", name, "--data", message, *(user if name.endswith("A") else ()))
+                    self.received.wait(number)
+                    said = {"SSMTP": "ESMTPS", "SSMTPA": "ESMTPSA", "SMTPS": "SMTP"}.get(name, name)
+                    self.assertRegex(self.received.delivered[-1].header("Received")[0], rf"with {said} ")
+            wrong = "LMTP" if protocol == "smtp" else "ESMTP"
+            self.swaks("--protocol", wrong, *(("--tlsc",) if tls == "implicit" else ()), status=22)
+
+    def test_tls_with_a_certificate_that_it_checks(self):
+        self.open(tls="starttls")
+        trusted = ("--tls-ca-path", str(self.certificate.certificate))
+        self.swaks("--tls", "--tls-verify", *trusted)
+        self.swaks("--tls", "--tls-verify", status=29)
+        self.swaks("--tls", "--tls-sni", "other.example", "--tls-protocol", "tlsv1_2")
+        self.swaks("--tls", "--tls-protocol", "tlsv1_1", status=29)
+        for optional in ("--tls-optional", "--tls-optional-strict"):
+            self.assertIn("TLS started", self.swaks(optional))
+        self.open()
+        for optional in ("--tls-optional", "--tls-optional-strict"):
+            self.assertNotIn("TLS started", self.swaks(optional))
+        self.swaks("--tls", status=29)
+
+    def test_pipelined(self):
+        self.open(tls="starttls", auth="optional")
+        self.swaks("--pipeline", "--tls", "--auth", "PLAIN", "--auth-user", LOCAL_USER, "--auth-password", PASSWORD)
         self.open(protocol="lmtp")
-        self.swaks("--protocol", "LMTP")
+        said = self.swaks("--pipeline", "--protocol", "LMTP", "--to", "anna@corp.example,bert@corp.example")
+        self.assertEqual(said.count("<-  250 2.0.0"), 2)
+
+    def test_what_is_not_there_is_not_offered_and_is_refused_without_a_fuss(self):
+        self.open(auth="optional")
+        self.swaks("--prdr", status=30)
+        self.swaks("--xclient-addr", "192.0.2.1", status=33)
+        self.swaks("--xclient-optional", "--xclient-addr", "192.0.2.1")
+        self.swaks("--auth", "CRAM-MD5", "--auth-user", LOCAL_USER, "--auth-password", PASSWORD, status=28)
+        raw = self.raw()
+        raw.reply()
+        raw.ask("EHLO x")
+        self.assertRegex(raw.ask("XCLIENT ADDR=192.0.2.1"), "^50[02] 5.5.1")
+        self.assertRegex(raw.ask("MAIL FROM:<s@far.example> PRDR"), "^555 5.5.4")
+        self.assertRegex(raw.ask("MAIL FROM:<s@far.example>"), "^250")
+
+    def test_a_unix_socket(self):
+        self.open(address=f"unix:{self.directory}/smtp")
+        command = ["swaks", "--socket", f"{self.directory}/smtp", "--from", "s@far.example", "--to", "anna@corp.example"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.received.wait(1)
 
     def test_proxy(self):
-        self.open(proxy_protocol=True)
-        ends = ("--proxy-source", "192.0.2.1", "--proxy-source-port", "1", "--proxy-dest", "192.0.2.2", "--proxy-dest-port", "25")
-        self.swaks("--proxy-version", "1", "--proxy-family", "TCP4", *ends)
-        self.swaks("--proxy-version", "2", "--proxy-family", "AF_INET", "--proxy-protocol", "STREAM", *ends)
+        for tls in ("none", "starttls", "implicit"):
+            self.open(proxy_protocol=True, tls=tls)
+            layer = {"none": (), "starttls": ("--tls",), "implicit": ("--tlsc",)}[tls]
+            for source, other, first, second in (("192.0.2.1", "192.0.2.2", "TCP4", "AF_INET"), ("2001:db8::1", "2001:db8::2", "TCP6", "AF_INET6")):
+                ends = ("--proxy-source", source, "--proxy-source-port", "1", "--proxy-dest", other, "--proxy-dest-port", "25")
+                self.swaks(*layer, "--proxy-version", "1", "--proxy-family", first, *ends)
+                self.assertIn(f"connect client={source}", self.daemon_.log())
+                self.swaks(*layer, "--proxy-version", "2", "--proxy-family", second, "--proxy-protocol", "STREAM", *ends)
+            self.swaks(*layer, "--proxy-version", "1", "--proxy", "UNKNOWN")
 
 
 if __name__ == "__main__":

@@ -78,6 +78,38 @@ TEST_CASE("a server that does not answer at all is passed over in the same way")
     CHECK(out.until_quiet());
 }
 
+TEST_CASE("a reload ends every rest: what ailed the server may be mended by it") {
+    Outbound out;
+    out.sink().script = answers({{"connect", "421 4.3.2 not now"}});
+    out.start();
+    out.offer(make_copy({"a@x"}));
+    REQUIRE(out.until([&] { return out.delivery->health()[0].rests_for > std::chrono::seconds(2); }));
+    out.sink().script = {};
+    out.reload();
+    CHECK(out.delivery->health().at(0).rests_for.count() == 0);
+    CHECK(out.until_delivered(1));
+}
+
+TEST_CASE("a server that takes no further connection serves on by those that it has") {
+    Outbound out;
+    bool busy = false, refused = false;
+    out.sink().script = [&](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+        if (session.number == 1) return busy && command == "." ? std::optional<std::string>("") : std::nullopt;
+        refused = true;
+        return "421 4.7.0 too many connections";
+    };
+    out.start();
+    deliver(out, 1);
+    busy = true;
+    for (int i = 2; i <= 9; ++i) out.offer(make_copy({"a@x"}, id(i), static_cast<std::uint8_t>(i)));
+    REQUIRE(out.until([&] { return refused; }));
+    busy = false;
+    out.sink().session(1).say("250 2.0.0 taken");
+    CHECK(out.until_delivered(9));
+    CHECK(out.sink().sessions.size() == 2);
+    CHECK(out.delivery->health().at(0).words.empty());
+}
+
 TEST_CASE("while all rest, mail waits without an attempt, and goes once one is well") {
     Outbound out;
     bool ill = true;
