@@ -102,6 +102,7 @@ Control::Doors Daemon::control_doors() {
 
 void Daemon::run() {
     greet();
+    count_untold();
     check_spool(0);
     loop_.run();
     log::info("stopped");
@@ -121,6 +122,18 @@ void Daemon::greet() {
     if (::sd_watchdog_enabled(0, &microseconds) <= 0) return;
     watchdog_period_ = base::Duration(microseconds / 2000);
     feed_watchdog();
+}
+
+/// Failures that nobody was told of, from before this start.
+void Daemon::count_untold() {
+    worker_.run([directory = config_.spool.directory, post = loop_.poster()] {
+        try {
+            const std::uint64_t untold = ledger::Reader(directory).counts().untold;
+            if (untold > 0) post([untold] { log::warning("untold_failures", {{"recipients", untold}}); });
+        } catch (const std::exception& error) {
+            post([words = std::string(error.what())] { log::warning("spool_unchecked", {{"detail", words}}); });
+        }
+    });
 }
 
 /// Once, on the helper thread, table by table between its other work.

@@ -35,6 +35,7 @@ private:
     void say_what_stays(const config::Config& config);
     void stop();
     void feed_watchdog();
+    void count_untold();
     void check_spool(std::size_t table);
     void found_damaged(const std::string& damage);
 
