@@ -41,6 +41,7 @@ class Backend(Case):
         self.settings = {"servers": [f"localhost:{server.port}"], "tls": "none", "max_recipients": 1000, **backend}
         self.changes = {"grouping": {"window": "1h"}, **(changes or {})}
         self.onecopyd = self.daemon(backend=self.settings, **self.changes)
+        self.addCleanup(self.assert_sound, self.onecopyd)
         return self.onecopyd
 
     def set_up_anew(self, **backend):

@@ -41,6 +41,7 @@ class Fetching(Case):
         entry = {"address": self.to if str(self.to).startswith("unix:") else f"127.0.0.1:{self.to}", **(listen or {})}
         to = {"local_domains": ["corp.example"], "recover_from": ["Delivered-To"], **(recipients or {})}
         self.onecopyd = self.daemon(self.received, listen=[entry], grouping={"window": "1h"}, recipients=to, **sections)
+        self.addCleanup(self.assert_sound, self.onecopyd)
         return self.onecopyd
 
     def one_each(self):
