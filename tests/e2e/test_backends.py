@@ -241,7 +241,7 @@ class PostfixRecipients(WithPostfix):
         self.assertEqual(self.held_by("bert", MAIL), [])
 
     def test_a_server_that_takes_few_recipients_at_once(self):
-        self.onecopy(self.postfix("smtpd_recipient_limit = 2\n"))
+        self.onecopy(self.postfix("smtpd_recipient_limit = 2\n"), {"delivery": {"retry": ["1h"]}})
         self.send(MAIL)
         self.arrives()
         self.assertNotIn("server_resting", self.onecopyd.log())
