@@ -292,7 +292,7 @@ class PostfixExtensions(WithPostfix):
             client.sendmail("jürgen@far.example", [at("jörg"), at("anna")], data, ["SMTPUTF8", "BODY=8BITMIME"])
         for user in ("jörg", "anna"):
             until(lambda user=user: b"<utf8@far.example>" in b"".join(server.mailbox(user)), what=f"mail for {user}")
-        self.assertIn("with UTF8SMTP", b"".join(server.mailbox("jörg")).decode())
+        self.assertIn("(Postfix) with UTF8SMTP id", b"".join(server.mailbox("jörg")).decode())
 
     def test_what_was_asked_about_delivery_is_answered_by_the_server(self):
         self.onecopy(self.postfix())

@@ -237,7 +237,7 @@ class WithGetmail(Fetching):
         self.addCleanup(dovecot.close)
         daemon = self.daemon(start=False)
         text = (TOP / "conf/dovecot.yaml").read_text(encoding="utf-8")
-        for there, here in (("127.0.0.1:2524", f"127.0.0.1:{self.to}"), ("127.0.0.1:24", f"127.0.0.1:{dovecot.port}")):
+        for there, here in (("127.0.0.1:2524\n", f"127.0.0.1:{self.to}\n"), ('"127.0.0.1:24"', f'"127.0.0.1:{dovecot.port}"')):
             self.assertIn(there, text)
             text = text.replace(there, here)
         daemon.file.write_text(f"{text}\nspool: {{directory: {daemon.spool}, min_free: 1M}}\ncontrol: {{socket: {daemon.control}}}\n")
