@@ -19,6 +19,32 @@ net::HttpServer::Response document(std::string body) {
     return {200, "application/json", std::move(body)};
 }
 
+std::string text_of(const net::HttpServer::Request& request, const char* name) {
+    auto found = request.query.find(name);
+    return found == request.query.end() ? "" : found->second;
+}
+
+/// 0: it is no number of a group.
+std::int64_t group_of(const net::HttpServer::Request& request) {
+    const std::string text = text_of(request, "group");
+    std::int64_t group = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), group);
+    return error == std::errc() && end == text.data() + text.size() && group > 0 ? group : 0;
+}
+
+const char* nothing_to_change(ledger::Change what) {
+    static constexpr const char* words[] = {"no such group waits", "no such group waits or has failed with its content kept",
+                                            "no such group waits or has failed",
+                                            "no such group has recipients to be forgotten"};
+    return words[static_cast<std::size_t>(what)];
+}
+
+void log_change(const net::HttpServer::Request& request) {
+    std::string what;
+    for (const auto& [name, value] : request.query) what += (what.empty() ? "" : " ") + name + "=" + value;
+    base::log::info("control", {{"command", request.path.substr(1)}, {"on", what}, {"uid", request.peer_uid}});
+}
+
 }  // namespace
 
 struct Control::Route {
@@ -29,10 +55,12 @@ struct Control::Route {
 };
 
 const Control::Route Control::routes[] = {
-    {"GET", "/status", false, &Control::status},
-    {"GET", "/list", false, &Control::list},
-    {"GET", "/why", false, &Control::why},
-    {"POST", "/release", true, &Control::release},
+    {"GET", "/status", false, &Control::status},   {"GET", "/list", false, &Control::list},
+    {"GET", "/show", false, &Control::show},       {"GET", "/why", false, &Control::why},
+    {"POST", "/release", true, &Control::release}, {"POST", "/retry", true, &Control::retry},
+    {"POST", "/drop", true, &Control::drop},       {"POST", "/forget", true, &Control::forget},
+    {"POST", "/reload", true, &Control::reload},   {"POST", "/pause", true, &Control::pause},
+    {"POST", "/resume", true, &Control::resume},
 };
 
 Control::Control(const std::string& socket, Doors doors)
@@ -45,6 +73,7 @@ void Control::handle(const Request& request, Respond respond) {
         if (request.path != route.path || request.method != route.method) continue;
         bool may_change = request.peer_uid == 0 || request.peer_uid == ::geteuid();
         if (route.changes && !may_change) return respond(failure(403, "this is for root and the service's own user"));
+        if (route.changes) log_change(request);
         return (this->*route.run)(request, std::move(respond));
     }
     respond(failure(404, "no such thing: " + request.method + " " + request.path));
@@ -101,21 +130,70 @@ void Control::why(const Request& request, Respond respond) {
     });
 }
 
-void Control::release(const Request& request, Respond respond) {
-    std::int64_t group = 0;
-    auto id = request.query.find("group");
-    bool all = request.query.contains("all");
-    if (!all && id != request.query.end()) {
-        const std::string& text = id->second;
-        auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), group);
-        if (error != std::errc() || end != text.data() + text.size()) group = 0;
-    }
-    if (!all && group <= 0) return respond(failure(400, "release needs the number of a group, or all"));
-    base::log::info("release", {{"group", all ? std::string("all") : std::to_string(group)}, {"uid", request.peer_uid}});
-    doors_.ledger.release(group, [all, respond = std::move(respond)](unsigned released) {
-        bool found = all || released > 0;
-        respond(found ? document(view::released(released)) : failure(404, "no such group waits"));
+void Control::show(const Request& request, Respond respond) {
+    const std::int64_t group = group_of(request);
+    if (group == 0) return respond(failure(400, "show needs the number of a group"));
+    read(std::move(respond), [group, now = doors_.ledger.now()](ledger::Reader& reader) {
+        std::optional<ledger::GroupRecord> found = reader.show(group);
+        return found ? document(view::groups({std::move(*found)}, now)) : failure(404, "no such group");
     });
+}
+
+/// Servers that rest are tried as well: who asks for it knows that they are well again.
+void Control::retry(const Request& request, Respond respond) {
+    doors_.wake_servers();
+    change(ledger::Change::retry, request, std::move(respond));
+}
+
+void Control::forget(const Request& request, Respond respond) {
+    const std::string message_id = text_of(request, "message_id");
+    if (message_id.empty()) return change(ledger::Change::forget, request, std::move(respond));
+    doors_.worker.run(
+        [this, message_id, directory = doors_.spool, post = doors_.loop.poster(), respond = std::move(respond)] {
+            std::vector<std::int64_t> groups;
+            std::string trouble;
+            try {
+                for (const ledger::GroupRecord& group : ledger::Reader(directory).why(message_id))
+                    groups.push_back(group.id);
+            } catch (const std::exception& error) {
+                trouble = error.what();
+            }
+            post([this, groups, trouble, respond] {
+                if (!trouble.empty()) return respond(failure(500, trouble));
+                if (groups.empty()) return respond(failure(404, "no message with that Message-ID is known"));
+                change(ledger::Change::forget, groups, respond);
+            });
+        });
+}
+
+void Control::change(ledger::Change what, const Request& request, Respond respond) {
+    const bool all = request.query.contains("all") && (what == ledger::Change::release || what == ledger::Change::retry);
+    const std::int64_t group = group_of(request);
+    if (!all && group == 0) return respond(failure(400, "the number of a group is missing"));
+    change(what, all ? std::vector<std::int64_t>{} : std::vector{group}, std::move(respond));
+}
+
+void Control::change(ledger::Change what, std::vector<std::int64_t> groups, Respond respond) {
+    const bool all = groups.empty();
+    doors_.ledger.change(what, std::move(groups), [what, all, respond = std::move(respond)](const ledger::Changed& changed) {
+        if (changed.in_flight > 0)
+            return respond(failure(409, "it is being sent just now; what becomes of it is known soon"));
+        const bool found = all || changed.groups > 0;
+        respond(found ? document(view::changed(what, changed.groups)) : failure(404, nothing_to_change(what)));
+    });
+}
+
+void Control::reload(const Request&, Respond respond) {
+    const std::string trouble = doors_.reload();
+    respond(trouble.empty() ? document(view::done()) : failure(409, trouble));
+}
+
+void Control::pause(const Request&, Respond respond) {
+    doors_.ledger.pause(true, [respond = std::move(respond)] { respond(document(view::done())); });
+}
+
+void Control::resume(const Request&, Respond respond) {
+    doors_.ledger.pause(false, [respond = std::move(respond)] { respond(document(view::done())); });
 }
 
 }  // namespace onecopy

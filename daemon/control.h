@@ -23,6 +23,8 @@ public:
         ledger::LedgerThread& ledger;
         std::string spool;
         std::function<view::Running()> running;  // what the process itself knows
+        std::function<void()> wake_servers;      // those that rest are tried again
+        std::function<std::string()> reload;     // what is wrong; empty: it is in force
     };
 
     Control(const std::string& socket, Doors doors);
@@ -36,8 +38,17 @@ private:
     void handle(const Request& request, Respond respond);
     void status(const Request& request, Respond respond);
     void list(const Request& request, Respond respond);
+    void show(const Request& request, Respond respond);
     void why(const Request& request, Respond respond);
-    void release(const Request& request, Respond respond);
+    void release(const Request& request, Respond respond) { change(ledger::Change::release, request, std::move(respond)); }
+    void retry(const Request& request, Respond respond);
+    void drop(const Request& request, Respond respond) { change(ledger::Change::drop, request, std::move(respond)); }
+    void forget(const Request& request, Respond respond);
+    void reload(const Request& request, Respond respond);
+    void pause(const Request& request, Respond respond);
+    void resume(const Request& request, Respond respond);
+    void change(ledger::Change change, const Request& request, Respond respond);
+    void change(ledger::Change change, std::vector<std::int64_t> groups, Respond respond);
     void read(Respond respond, std::function<Response(ledger::Reader&)> question);
 
     static const Route routes[];

@@ -73,6 +73,7 @@ ledger::LedgerThread::Handler Daemon::ledger_handler() {
     ledger::LedgerThread::Handler handler;
     handler.due = [this](std::vector<ledger::Due> groups) { delivery_->due(std::move(groups)); };
     handler.settled = [this](const ledger::Settled& settled) { delivery_->settled(settled); };
+    handler.told = [this](const ledger::Told& told) { delivery_->told(told); };
     handler.broken = end_at_once;
     handler.notice = log_at;
     return handler;
@@ -86,17 +87,22 @@ Control::Doors Daemon::control_doors() {
         running.spool = config_.spool.directory;
         running.room = ledger_->room();
         running.ledger_busy = ledger_->busy_for();
+        running.paused = ledger_->paused();
         running.damage = damage_;
         running.inbound = inbound_->counters();
         running.delivery = delivery_->counters();
         running.servers = delivery_->health();
         return running;
     };
-    return {loop_, worker_, *ledger_, config_.spool.directory, look};
+    Control::Doors doors{loop_, worker_, *ledger_, config_.spool.directory, look, {}, {}};
+    doors.wake_servers = [this] { delivery_->wake(); };
+    doors.reload = [this] { return reload(); };
+    return doors;
 }
 
 void Daemon::run() {
     greet();
+    count_untold();
     check_spool(0);
     loop_.run();
     log::info("stopped");
@@ -105,8 +111,6 @@ void Daemon::run() {
 
 void Daemon::greet() {
     for (const std::string& warning : warnings_) log::warning("config_warning", {{"detail", warning}});
-    std::vector<std::string> absent = config::defaults_not_in_force(config_);
-    if (!absent.empty()) log::info("not_in_force", {{"keys", joined(absent)}});
     log::info("ready", {{"version", version()},
                         {"listen", joined(inbound_->addresses())},
                         {"backend", joined(config_.backend.servers)},
@@ -118,6 +122,18 @@ void Daemon::greet() {
     if (::sd_watchdog_enabled(0, &microseconds) <= 0) return;
     watchdog_period_ = base::Duration(microseconds / 2000);
     feed_watchdog();
+}
+
+/// Failures that nobody was told of, from before this start.
+void Daemon::count_untold() {
+    worker_.run([directory = config_.spool.directory, post = loop_.poster()] {
+        try {
+            const std::uint64_t untold = ledger::Reader(directory).counts().untold;
+            if (untold > 0) post([untold] { log::warning("untold_failures", {{"recipients", untold}}); });
+        } catch (const std::exception& error) {
+            post([words = std::string(error.what())] { log::warning("spool_unchecked", {{"detail", words}}); });
+        }
+    });
 }
 
 /// Once, on the helper thread, table by table between its other work.
@@ -144,32 +160,31 @@ void Daemon::feed_watchdog() {
     watchdog_.set(watchdog_period_);
 }
 
-void Daemon::reload() {
-    if (stopping_) return;
+std::string Daemon::reload() {
+    if (stopping_) return "onecopyd is stopping";
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
                  static_cast<long long>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1)));
     config::Reading reading = config::read_file(config_file_);
     for (const config::Problem& problem : reading.problems) {
         log::error("config_error", {{"detail", config::message(config_file_, problem)}});
     }
+    std::string trouble;
     if (reading.problems.empty()) {
         for (const std::string& warning : reading.warnings) log::warning("config_warning", {{"detail", warning}});
-        apply(std::move(reading.config));
+        trouble = apply(std::move(reading.config));
     } else {
-        refuse_reload("the old configuration stays in force");
+        trouble = "the old configuration stays in force: " + config::message(config_file_, reading.problems.front());
     }
+    if (!trouble.empty()) log::error("reload_refused", {{"detail", trouble}});
     ::sd_notify(0, "READY=1");
-}
-
-void Daemon::refuse_reload(const std::string& why) {
-    log::error("reload_refused", {{"detail", why}});
+    return trouble;
 }
 
 /// Files and listeners first: they alone can fail, and then nothing has changed.
-void Daemon::apply(config::Config config) {
+std::string Daemon::apply(config::Config config) {
     const relay::CredentialsReading reading = relay::read_credentials(config);
     for (const std::string& problem : reading.problems) log::error("config_error", {{"detail", problem}});
-    if (!reading.problems.empty()) return refuse_reload("the old configuration stays in force");
+    if (!reading.problems.empty()) return "the old configuration stays in force: " + reading.problems.front();
     for (const std::string& warning : reading.warnings) log::warning("config_warning", {{"detail", warning}});
     say_what_stays(config);
     config.spool.directory = config_.spool.directory;
@@ -177,13 +192,14 @@ void Daemon::apply(config::Config config) {
     try {
         inbound_->configure(config, reading.credentials);
     } catch (const std::runtime_error& error) {
-        return refuse_reload(error.what());
+        return error.what();
     }
     ledger_->configure(relay::rules_of(config), config.spool.min_free, config.hostname);
     delivery_->configure(config, reading.credentials);
     log::set_level(config.log_level);
     config_ = std::move(config);
     log::info("reloaded", {{"listen", joined(inbound_->addresses())}, {"backend", joined(config_.backend.servers)}});
+    return {};
 }
 
 void Daemon::say_what_stays(const config::Config& config) {

@@ -29,12 +29,13 @@ private:
     ledger::LedgerThread::Handler ledger_handler();
     Control::Doors control_doors();
     void greet();
-    void reload();
-    void refuse_reload(const std::string& why);
-    void apply(config::Config config);
+    /// What stood in the way; empty: the new configuration is in force.
+    std::string reload();
+    std::string apply(config::Config config);
     void say_what_stays(const config::Config& config);
     void stop();
     void feed_watchdog();
+    void count_untold();
     void check_spool(std::size_t table);
     void found_damaged(const std::string& damage);
 

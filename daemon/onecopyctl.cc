@@ -26,10 +26,6 @@ struct Question {
     std::function<std::string(const json&)> tell;
 };
 
-std::string tell_released(const json& document) {
-    return std::to_string(document.value("released", 0)) + " released\n";
-}
-
 int answer(const Question& question, const std::string& socket, bool as_json) try {
     HttpAnswer answer = ask(socket, question.method, question.target);
     json document = json::parse(answer.body, nullptr, false);
@@ -48,6 +44,14 @@ int answer(const Question& question, const std::string& socket, bool as_json) tr
     return unavailable;
 }
 
+/// Without --yes somebody has to say so.
+bool confirmed(std::uint64_t group) {
+    std::fprintf(stderr, "Give up group %llu? Nobody is told, and its mail is gone. [y/N] ",
+                 static_cast<unsigned long long>(group));
+    const int answer = std::getchar();
+    return answer == 'y' || answer == 'Y';
+}
+
 /// Commands that the manual of a later version will know.
 int not_yet(const std::string& name) {
     std::fprintf(stderr, "onecopyctl: %s is not supported yet\n", name.c_str());
@@ -63,7 +67,7 @@ int no_such_command(const CLI::App& app, const std::string& name) {
     return usage;
 }
 
-const std::set<std::string> later = {"show", "retry", "drop", "forget", "reload", "pause", "resume", "top", "analyze"};
+const std::set<std::string> later = {"top", "analyze"};
 
 }  // namespace
 
@@ -94,14 +98,51 @@ int main(int count, char** values) {
     why->callback([&] { question = {"GET", "/why?message_id=" + percent_encoded(message_id), tell::why}; });
 
     std::uint64_t group = 0;
+    auto number = [&group](CLI::App* command) {
+        return command->add_option("ID", group, "The number of a group")->check(CLI::PositiveNumber);
+    };
+    CLI::App* show = app.add_subcommand("show", "One group with its header, copies and attempts");
+    number(show)->required();
+    show->callback([&] { question = {"GET", "/show?group=" + std::to_string(group), tell::show}; });
+
     bool all = false;
-    CLI::App* release = app.add_subcommand("release", "Forward held or queued messages now");
-    CLI::Option* id = release->add_option("ID", group, "The number of a group")->check(CLI::PositiveNumber);
-    CLI::Option* everything = release->add_flag("--all", all, "All that wait")->excludes(id);
-    release->callback([&] {
-        if (!*id && !*everything) throw CLI::RequiredError("ID or --all");
-        question = {"POST", all ? "/release?all=1" : "/release?group=" + std::to_string(group), tell_released};
+    for (const auto& [name, help] : {std::pair("release", "Forward held or queued messages now"),
+                                     std::pair("retry", "Try queued and failed messages now, at resting servers too")}) {
+        CLI::App* command = app.add_subcommand(name, help);
+        CLI::Option* id = number(command);
+        CLI::Option* everything = command->add_flag("--all", all, "All of them")->excludes(id);
+        command->callback([&, id, everything, path = std::string("/") + name] {
+            if (!*id && !*everything) throw CLI::RequiredError("ID or --all");
+            question = {"POST", path + (all ? "?all=1" : "?group=" + std::to_string(group)), tell::changed};
+        });
+    }
+
+    bool yes = false, drops = false;
+    CLI::App* drop = app.add_subcommand("drop", "Give up a group: nobody gets it, and nobody is told");
+    number(drop)->required();
+    drop->add_flag("--yes", yes, "Do not ask");
+    drop->callback([&] {
+        drops = true;
+        question = {"POST", "/drop?group=" + std::to_string(group), tell::changed};
     });
+
+    std::string which_message;
+    CLI::App* forget = app.add_subcommand("forget", "Let a further copy be delivered to those who had it");
+    forget->add_option("MESSAGE-ID", which_message, "A Message-ID, or the number of a group")->required();
+    forget->callback([&] {
+        const bool is_number = which_message.find_first_not_of("0123456789") == std::string::npos;
+        question = {"POST",
+                    std::string("/forget?") + (is_number ? "group=" : "message_id=") + percent_encoded(which_message),
+                    tell::changed};
+    });
+
+    for (const auto& [name, help] : {std::pair("reload", "Read the configuration and the certificates again"),
+                                     std::pair("pause", "Forward nothing until resume; mail is still accepted"),
+                                     std::pair("resume", "Forward again")}) {
+        app.add_subcommand(name, help)->callback([&question, path = std::string("/") + name] {
+            question = {"POST", path, tell::changed};
+        });
+    }
 
     for (int i = 1; i < count; ++i) {
         if (later.contains(values[i])) return not_yet(values[i]);
@@ -115,5 +156,6 @@ int main(int count, char** values) {
             return no_such_command(app, unknown[0]);
         return app.exit(error) == 0 ? 0 : usage;
     }
+    if (drops && !yes && !confirmed(group)) return refused;
     return answer(question, socket, as_json);
 }

@@ -1,5 +1,6 @@
 #include "tell.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -85,9 +86,23 @@ std::string attempt(const json& one) {
 }
 
 std::string heading(const json& group) {
+    const std::string about = group.contains("notice_about") ? "  notice about group " + number(group, "notice_about") : "";
     return "group " + number(group, "id") + "  " + safe(group, "state") + "  " + rough(group.value("age_seconds", 0.0)) +
            " old  next try " + when(group) + "  from " + address(safe(group, "sender")) + "  " + safe(group, "message_id") +
-           "\n";
+           about + "\n";
+}
+
+/// The header as it is kept, each line made safe for a terminal.
+std::string header_lines(const std::string& header) {
+    std::string text;
+    for (std::size_t at = 0; at < header.size();) {
+        const std::size_t end = std::min(header.find("\r\n", at), header.size());
+        std::string line = header.substr(at, end - at);
+        std::ranges::replace(line, '\t', ' ');
+        text += "    " + base::printable(line, 1000) + "\n";
+        at = end + 2;
+    }
+    return text;
 }
 
 }  // namespace
@@ -114,6 +129,9 @@ std::string status(const json& document) {
     text += row("delivered", number(counts, "delivered") + " recipients, of " + number(counts, "messages") +
                                  " messages in " + number(counts, "copies") + " copies");
     text += row("suppressed", number(counts, "suppressed") + " recipients who had it already");
+    if (counts.value("untold", 0) > 0)
+        text += row("", number(counts, "untold") + " failed recipients of whom nobody was told (delivery.postmaster)");
+    if (document.value("paused", false)) text += row("PAUSED", "nothing is forwarded until: onecopyctl resume");
     if (counts.value("possible_duplicates", 0) > 0) text += row("perhaps twice", number(counts, "possible_duplicates"));
     std::string name = "backend";
     for (const json& one : document.value("backend", json::array())) text += row(std::exchange(name, ""), server(one));
@@ -142,6 +160,23 @@ std::string why(const json& document) {
         for (const json& one : group.value("attempts", json::array())) text += attempt(one);
     }
     return text;
+}
+
+std::string show(const json& document) {
+    std::string text = why(document);
+    for (const json& group : document) {
+        const std::string header = group.value("header", std::string());
+        text += header.empty() ? "the message itself is not kept any more\n" : header_lines(header);
+    }
+    return text;
+}
+
+std::string changed(const json& document) {
+    std::string text;
+    for (const auto& [what, count] : document.items()) {
+        if (count.is_number()) text += std::to_string(count.get<std::int64_t>()) + " " + what + "\n";
+    }
+    return text.empty() ? "done\n" : text;
 }
 
 }  // namespace onecopy::tell

@@ -9,6 +9,9 @@ namespace onecopy::tell {
 std::string status(const nlohmann::json& document);
 std::string list(const nlohmann::json& document);
 std::string why(const nlohmann::json& document);
+std::string show(const nlohmann::json& document);
+/// What a command did: `3 released`.
+std::string changed(const nlohmann::json& document);
 
 /// `23s`, `5m`, `3h`, `2d`.
 std::string rough(double seconds);

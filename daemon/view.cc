@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array state_names = {"pending", "delivered", "failed", "dropped", "ignored"};
+constexpr std::array state_names = {"pending", "delivered", "failed", "dropped", "ignored", "forgotten"};
 
 /// Mail is not always UTF-8; what is not is shown as U+FFFD.
 std::string text(const json& document) {
@@ -31,15 +31,23 @@ json server(const relay::Backend::Health& health) {
 
 std::string state_of(const ledger::GroupRecord& group) {
     if (group.due) return group.held ? "held" : "queued";
+    if (!group.has_content) return "done";
     bool failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
     return failed ? "failed" : "done";
 }
 
+json told_words(unsigned told) {
+    json words = json::array();
+    if (told & coalesce::tell_failed) words.push_back("failed");
+    if (told & coalesce::tell_delayed) words.push_back("delayed");
+    if (told & coalesce::tell_relayed) words.push_back("relayed");
+    return words;
+}
+
 json recipient(const coalesce::Member& member) {
-    return {{"address", member.address},
-            {"state", state_names.at(static_cast<std::size_t>(member.state))},
-            {"attempts", member.attempts},
-            {"recovered", member.recovered},
+    return {{"address", member.address},   {"state", state_names.at(static_cast<std::size_t>(member.state))},
+            {"attempts", member.attempts}, {"recovered", member.recovered},
+            {"apart", member.apart},       {"told", told_words(member.told)},
             {"reply", member.reply}};
 }
 
@@ -75,8 +83,10 @@ json group(const ledger::GroupRecord& record, base::Time now) {
                      {"content_sha256", record.digest},
                      {"recipients", recipients}};
     document["due_in_seconds"] = record.due ? json(seconds(*record.due - now)) : json();
+    if (record.kind != coalesce::Kind::mail) document["notice_about"] = record.about;
     if (!copies.empty()) document["copies"] = copies;
-    if (!copies.empty()) document["attempts"] = attempts;
+    if (!attempts.empty() || !copies.empty()) document["attempts"] = attempts;
+    if (!record.header.empty()) document["header"] = record.header;
     return document;
 }
 
@@ -98,7 +108,10 @@ std::string status(const Running& running, const ledger::Counts& counts) {
            {"copies", counts.totals.copies},
            {"messages", counts.totals.messages},
            {"failed_recipients", counts.totals.failed},
+           {"notices", counts.totals.notices},
+           {"untold", counts.untold},
            {"possible_duplicates", counts.totals.possible_duplicates}}},
+         {"paused", running.paused},
          {"backend", servers},
          {"connections",
           {{"open", running.inbound.open}, {"accepted", running.inbound.accepted}, {"refused", running.inbound.refused}}},
@@ -116,8 +129,13 @@ std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time no
     return text(list);
 }
 
-std::string released(unsigned count) {
-    return text({{"released", count}});
+std::string changed(ledger::Change change, unsigned groups) {
+    static constexpr std::array names = {"released", "retried", "dropped", "forgotten"};
+    return text({{names.at(static_cast<std::size_t>(change)), groups}});
+}
+
+std::string done() {
+    return text({{"done", true}});
 }
 
 std::string error(const std::string& what) {

@@ -17,6 +17,7 @@ struct Running {
     std::string spool;
     std::uint64_t room = 0;  // bytes that mail may still take
     base::Duration ledger_busy{};
+    bool paused = false;
     std::string damage;  // what is wrong with the spool; empty: nothing that is known
     relay::Inbound::Counters inbound;
     relay::Delivery::Counters delivery;
@@ -26,7 +27,8 @@ struct Running {
 std::string status(const Running& running, const ledger::Counts& counts);
 /// `now`: ledger time.
 std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now);
-std::string released(unsigned count);
+std::string changed(ledger::Change change, unsigned groups);  // {"released": 3}
+std::string done();
 std::string error(const std::string& what);
 
 }  // namespace onecopy::view

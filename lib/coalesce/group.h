@@ -11,7 +11,10 @@
 namespace onecopy::coalesce {
 
 /// Where one (message, recipient) stands. The table of all moves is in lib/ledger/README.md.
-enum class State { pending, delivered, failed, dropped, ignored };
+enum class State { pending, delivered, failed, dropped, ignored, forgotten };
+
+/// What somebody is told of a recipient (RFC 3464 2.3.3), as a set.
+enum Tell : unsigned { tell_failed = 1, tell_delayed = 2, tell_relayed = 4 };
 
 /// One recipient of a group, with clocks of his own.
 struct Member {
@@ -27,12 +30,20 @@ struct Member {
     std::string reply;       // the backend's last words, or ours
     /// Of all copies that named him since he began to wait.
     message::RecipientOptions options{};
+    bool apart = false;  // refused together with others: tried alone until he ends
+    unsigned owed = 0;   // what is still to be told of him, a set of Tell
+    unsigned told = 0;   // what was told, or needs no telling
 };
+
+/// Ordinary mail; or a notice of ours. Of a `notice` that is refused postmaster is told, of a last one nobody is.
+enum class Kind { mail, notice, last_notice, delay_notice };
 
 /// The copies of one message: what identifies it, and everyone who was named.
 struct Group {
     std::int64_t id = 0;
-    std::string sender;  // of the first copy
+    Kind kind = Kind::mail;
+    std::int64_t about = 0;  // of a notice: the group that it tells of
+    std::string sender;      // of the first copy
     /// Of the first copy; those of all where `match` has content.
     message::MailOptions options{};
     message::Identity identity;

@@ -119,6 +119,7 @@ private:
                 return Verdict::dropped;
             case State::ignored:
             case State::failed:
+            case State::forgotten:
                 break;
         }
         if (recipient.ignored) return Verdict::ignored;
@@ -158,6 +159,8 @@ private:
         member.attempts = 0;
         member.reply.clear();
         member.options = recipient.options;
+        member.apart = false;
+        member.owed = 0;
         changed_.insert(place);
     }
 
@@ -219,21 +222,48 @@ private:
     Joined joined_;
 };
 
+using Notify = message::RecipientOptions;
+
 void end(Member& member, State state, const std::string& reply, const Now& now) {
     member.state = state;
     member.reply = reply;
     member.ended = now.history;
+    member.owed = 0;
+}
+
+/// Nobody hears the same of one recipient twice.
+void owe(Member& member, Tell what) {
+    if ((member.told & what) == 0) member.owed |= what;
+}
+
+void fail(Member& member, const std::string& reply, const Now& now) {
+    end(member, State::failed, reply, now);
+    owe(member, tell_failed);
+}
+
+/// The server tells nobody that he has it: whoever asked for that is told how far his mail came (RFC 3461 5.2.2).
+void deliver(Member& member, const Outcome& outcome, const Now& now) {
+    end(member, State::delivered, outcome.reply, now);
+    if (!outcome.dsn && (member.options.notify & Notify::success) != 0) owe(member, tell_relayed);
+}
+
+/// RFC 3461 4.1: where NOTIFY is given, DELAY must be in it.
+bool is_late(const Member& member, const Policy& policy, const Now& now) {
+    bool wanted = member.options.notify == 0 || (member.options.notify & Notify::delay) != 0;
+    return wanted && policy.warn_after.count() > 0 && now.history - member.since >= policy.warn_after;
 }
 
 /// Only here, at a failed attempt, may mail expire: no clock alone ends it.
 void put_off(Member& member, const Outcome& outcome, const Policy& policy, const Now& now) {
-    if (now.history - member.since >= policy.expire) {
-        end(member, State::failed, "expired after " + base::to_text(policy.expire) + ": " + outcome.reply, now);
+    const base::Duration age = now.history - member.since;
+    if (age >= policy.expire) {
+        fail(member, std::string(expired_words) + base::to_text(policy.expire) + ": " + outcome.reply, now);
         return;
     }
     member.reply = outcome.reply;
+    if (is_late(member, policy, now)) owe(member, tell_delayed);
     if (outcome.what == Outcome::What::rested) {
-        member.due = std::max(member.due, now.ledger + rest_pause);
+        member.due = std::max(member.due, now.ledger + std::clamp(age / 8, least_rest, longest_rest));
         return;
     }
     std::size_t step = std::min<std::size_t>(member.attempts, policy.retry.size() - 1);
@@ -244,13 +274,28 @@ void put_off(Member& member, const Outcome& outcome, const Policy& policy, const
 void apply(Member& member, const Outcome& outcome, const Policy& policy, const Now& now) {
     switch (outcome.what) {
         case Outcome::What::delivered:
-            return end(member, State::delivered, outcome.reply, now);
+            return deliver(member, outcome, now);
         case Outcome::What::refused:
-            return end(member, State::failed, outcome.reply, now);
+            return fail(member, outcome.reply, now);
         case Outcome::What::deferred:
         case Outcome::What::rested:
             return put_off(member, outcome, policy, now);
+        case Outcome::What::apart:
+            member.reply = outcome.reply;
+            member.apart = true;
     }
+}
+
+/// Everyone in one of these states is in that one then.
+std::vector<std::size_t> end_all(Group& group, std::initializer_list<State> which, State state, const Now& now) {
+    std::vector<std::size_t> changed;
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+        Member& member = group.members[i];
+        if (std::ranges::find(which, member.state) == which.end()) continue;
+        end(member, state, member.reply, now);
+        changed.push_back(i);
+    }
+    return changed;
 }
 
 }  // namespace
@@ -288,19 +333,33 @@ Joined join(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<
 }
 
 std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes, const Policy& policy, const Now& now) {
-    std::map<std::int64_t, const Outcome*> by_member;
-    for (const Outcome& outcome : outcomes) by_member[outcome.member] = &outcome;
-    std::vector<std::size_t> changed;
+    std::map<std::int64_t, std::size_t> places;
+    for (std::size_t i = 0; i < group.members.size(); ++i) places[group.members[i].id] = i;
+    std::set<std::size_t> changed;
+    for (const Outcome& outcome : outcomes) {
+        auto place = places.find(outcome.member);
+        if (place == places.end() || group.members[place->second].state != State::pending) continue;
+        apply(group.members[place->second], outcome, policy, now);
+        group.tried = true;
+        if (outcome.what != Outcome::What::rested) group.fixed = true;
+        changed.insert(place->second);
+    }
+    return {changed.begin(), changed.end()};
+}
+
+Concluded conclude(Group& group) {
+    Concluded concluded;
+    bool some_got_it = false;
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         Member& member = group.members[i];
-        auto outcome = by_member.find(member.id);
-        if (outcome == by_member.end() || member.state != State::pending) continue;
-        apply(member, *outcome->second, policy, now);
-        group.tried = true;
-        if (outcome->second->what != Outcome::What::rested) group.fixed = true;
-        changed.push_back(i);
+        if (!member.apart || member.state == State::pending) continue;
+        member.apart = false;
+        concluded.changed.push_back(i);
+        if (member.state == State::failed) concluded.spoilers.push_back(i);
+        some_got_it = some_got_it || member.state == State::delivered;
     }
-    return changed;
+    if (!some_got_it) concluded.spoilers.clear();
+    return concluded;
 }
 
 std::vector<std::size_t> release(Group& group, const Now& now) {
@@ -312,6 +371,30 @@ std::vector<std::size_t> release(Group& group, const Now& now) {
         changed.push_back(i);
     }
     return changed;
+}
+
+std::vector<std::size_t> retry(Group& group, const Now& now) {
+    if (!group.waiting()) group.fixed = group.tried = false;
+    std::vector<std::size_t> changed = release(group, now);
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+        Member& member = group.members[i];
+        if (member.state != State::failed || !group.has_content) continue;
+        member.state = State::pending;
+        member.since = now.history;
+        member.due = now.ledger;
+        member.attempts = 0;
+        member.owed = 0;
+        changed.push_back(i);
+    }
+    return changed;
+}
+
+std::vector<std::size_t> drop(Group& group, const Now& now) {
+    return end_all(group, {State::pending, State::failed}, State::dropped, now);
+}
+
+std::vector<std::size_t> forget(Group& group, const Now& now) {
+    return end_all(group, {State::delivered, State::failed, State::dropped}, State::forgotten, now);
 }
 
 base::Time due(const Group& group) {

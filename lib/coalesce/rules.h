@@ -8,8 +8,17 @@
 
 #include "base/time.h"
 #include "coalesce/group.h"
+#include "message/trace.h"
 
 namespace onecopy::coalesce {
+
+/// Who gets a failure notice (delivery.notify).
+enum class Notified { sender, postmaster, none };
+
+struct TellingPolicy {
+    Notified notify = Notified::none;
+    std::string postmaster;  // empty: there is none
+};
 
 /// What of the configuration the rules look at.
 struct Policy {
@@ -23,6 +32,9 @@ struct Policy {
     base::Duration keep_failed{7 * 86'400'000LL};
     std::vector<base::Duration> retry{base::Duration(60'000)};
     base::Duration expire{5 * 86'400'000LL};
+    base::Duration warn_after{0};  // 0: nobody is told of a delay
+    TellingPolicy telling;
+    message::RewriteDomains rewrite_domains{};  // what a recipient's address may have been, for what is returned to a sender
 };
 
 /// Two clocks (CONTRACT.md "Every duration is ledger time"): `history` leaves out what a wall clock that is
@@ -69,20 +81,40 @@ struct Outcome {
         refused,   // for good
         deferred,  // costs a step of delivery.retry
         rested,    // the backend is ill: costs none, and no mail but by `expire`
+        apart,     // refused together with others: he is tried alone next, at once
     };
     std::int64_t member = 0;
     What what = What::deferred;
     std::string reply;
+    bool dsn = true;  // delivered: to a server that tells the sender whatever he asked to be told (RFC 3461)
 };
 
-/// How long a group that met only ill servers is left alone at least, so that nothing spins.
-constexpr base::Duration rest_pause{1000};
+/// How long a group that met only ill servers is left alone: by its age, so that a message whose fault it is holds up
+/// no others, but not so short that it spins.
+constexpr base::Duration least_rest{1'000}, longest_rest{60'000};
 
-/// What changed by the outcomes of an attempt: indices into Group::members. Expiry happens here, and only here.
+/// What the reply of an expired recipient begins with.
+constexpr std::string_view expired_words = "expired after ";
+
+/// What changed by the outcomes of an attempt: indices into Group::members. Expiry happens here, and only here, and here it
+/// is found out what has to be told (Member::owed).
 std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes, const Policy& policy, const Now& now);
+
+/// Nobody of the group is under way any more: of those who were tried apart, who spoiled it for the others.
+struct Concluded {
+    std::vector<std::size_t> changed;   // indices into Group::members
+    std::vector<std::size_t> spoilers;  // failed alone where others who were tried alone got it
+};
+Concluded conclude(Group& group);
 
 /// Makes everyone who waits due now. What changed.
 std::vector<std::size_t> release(Group& group, const Now& now);
+/// The same, and whoever failed waits anew, as long as there is something to send him.
+std::vector<std::size_t> retry(Group& group, const Now& now);
+/// Whoever waits, or failed, is given up: nobody is told, and further copies do not reach him.
+std::vector<std::size_t> drop(Group& group, const Now& now);
+/// Whoever has it, failed or was dropped is as one who was never named.
+std::vector<std::size_t> forget(Group& group, const Now& now);
 
 /// When the group is due next: the earliest of those pending; `never` where none is.
 base::Time due(const Group& group);

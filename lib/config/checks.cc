@@ -177,6 +177,8 @@ constexpr Warning all_warnings[] = {
                 c.limits.connections_per_client != Limits().connections_per_client;
      },
      "limits.connections_per_client has no effect above limits.connections"},
+    {[](const Config& c) { return c.delivery.notify != Notify::none && c.delivery.postmaster.empty(); },
+     "delivery.postmaster is not set: of mail that fails and has no sender to be told, nobody is"},
     {[](const Config& c) { return c.delivery.retry.back() >= c.delivery.expire; },
      "delivery.expire ends mail before delivery.retry has come to its last step"},
 };

@@ -111,14 +111,4 @@ std::vector<std::string> keys() {
     return names;
 }
 
-std::vector<std::string> defaults_not_in_force(const Config& config) {
-    std::vector<std::string> names;
-    const Config defaults;
-    for (const Key<Config>& key : keys_of_config()) {
-        bool asks = key.later && key.later->default_asks && key.show(config) == key.show(defaults);
-        if (asks) names.emplace_back(key.name);
-    }
-    return names;
-}
-
 }  // namespace onecopy::config

@@ -148,8 +148,4 @@ std::string show(const Config& config);
 /// Every key, as `listen[].address` or `grouping.window`.
 std::vector<std::string> keys();
 
-/// The keys whose defaults stand for a feature that this version does not have (`backend.tls`, ...), for one log line at
-/// start.
-std::vector<std::string> defaults_not_in_force(const Config& config);
-
 }  // namespace onecopy::config

@@ -39,11 +39,8 @@ std::string unknown_key(const std::string& key, std::string_view prefix, const s
 }
 
 std::string refused_later(const Later& later, const std::string& shown, const std::string& by_default) {
-    bool taken = shown == by_default || std::ranges::find(later.besides, shown) != later.besides.end();
-    if (taken) return {};
-    std::vector<std::string> words = later.besides;
-    if (!by_default.empty()) words.insert(words.begin(), by_default);
-    std::string instead = words.empty() ? "leave it empty" : "leave it out, or write " + joined(words);
+    if (shown == by_default) return {};
+    std::string instead = by_default.empty() ? "leave it empty" : "leave it out, or write " + by_default;
     return quote(shown) + " is not supported yet: this version has no " + std::string(later.feature) + "; " + instead;
 }
 

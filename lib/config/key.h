@@ -11,11 +11,9 @@
 
 namespace onecopy::config {
 
-/// A key that belongs to a feature which this version does not have: no values but the default and `besides` are taken.
+/// A key that belongs to a feature which this version does not have: no value but the default is taken.
 struct Later {
     std::string_view feature;
-    std::vector<std::string> besides = {};  // as shown
-    bool default_asks = false;              // the default itself asks for the feature, and is not in force
 };
 
 /// One row of a table: a key, and all that is to be known of it.

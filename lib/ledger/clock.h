@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/time.h"
 #include "coalesce/rules.h"
 
@@ -14,6 +16,7 @@ public:
         base::Time ledger{};
         base::Duration left_out{};  // ledger time minus history time
         base::WallTime wall{};
+        std::optional<base::Time> paused{};  // since when (ledger time) history time stands still
     };
 
     Clock(const Stored& stored, base::Duration boot, base::WallTime wall);
@@ -23,9 +26,15 @@ public:
     coalesce::Now now(base::Duration boot) const;
     Stored stored(base::Duration boot, base::WallTime wall) const;
 
+    /// History time stands still while forwarding is paused: nobody's mail expires by it.
+    void pause(base::Duration boot);
+    void resume(base::Duration boot);
+    bool paused() const { return paused_.has_value(); }
+
 private:
     base::Time ledger_{};
     base::Duration left_out_{};
+    std::optional<base::Time> paused_;
     base::Duration boot_;
 };
 

@@ -62,11 +62,11 @@ std::int64_t message_id_key(const std::string& message_id) {
 
 GroupStore::GroupStore(Database& database)
     : group_(database,
-             "SELECT message_id, content, sender, flags, exposure, size, first, copies, attempts, touched, due, ret, envid "
-             "FROM groups WHERE id = ?"),
+             "SELECT message_id, content, sender, flags, exposure, size, first, copies, attempts, touched, due, ret, envid, "
+             "kind, about FROM groups WHERE id = ?"),
       members_(database,
-               "SELECT n, address, state, copy, recovered, since, due, attempts, ended, reply, notify, orcpt FROM members "
-               "WHERE group_id = ? ORDER BY n"),
+               "SELECT n, address, state, copy, recovered, since, due, attempts, ended, reply, notify, orcpt, "
+               "apart, owed, told FROM members WHERE group_id = ? ORDER BY n"),
       by_id_(database, "SELECT id FROM groups WHERE id_key = ? ORDER BY id"),
       by_both_(database, "SELECT id FROM groups WHERE id_key = ? AND content_key = ? ORDER BY id"),
       by_id_or_waiting_(database,
@@ -99,6 +99,8 @@ std::optional<StoredGroup> GroupStore::load(std::int64_t id) {
         if (!row.is_null(10)) group->due = base::time_of(row.integer(10));
         group->options.ret = static_cast<message::MailOptions::Return>(row.integer(11));
         group->options.envid = row.text(12);
+        group->kind = static_cast<coalesce::Kind>(row.integer(13));
+        group->about = row.integer(14);
     }
     load_members(*group);
     return group;
@@ -119,6 +121,9 @@ void GroupStore::load_members(StoredGroup& group) {
         member.ended = base::time_of(row.integer(8));
         member.reply = row.text(9);
         member.options = {static_cast<unsigned>(row.integer(10)), row.text(11)};
+        member.apart = row.integer(12) != 0;
+        member.owed = static_cast<unsigned>(row.integer(13));
+        member.told = static_cast<unsigned>(row.integer(14));
     }
 }
 
@@ -141,11 +146,11 @@ std::int64_t GroupStore::with_other_content(const message::Identity& identity) {
 }
 
 GroupWriter::GroupWriter(Database& database)
-    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       update_(database,
               "UPDATE groups SET flags = ?2, exposure = ?3, size = ?4, copies = ?5, attempts = ?6, touched = ?7, due = ?8, "
               "idle = ?9 WHERE id = ?1"),
-      member_(database, "INSERT OR REPLACE INTO members VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      member_(database, "INSERT OR REPLACE INTO members VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       remove_group_(database, "DELETE FROM groups WHERE id = ?"),
       remove_members_(database, "DELETE FROM members WHERE group_id = ?"),
       remove_copies_(database, "DELETE FROM copies WHERE group_id = ?"),
@@ -168,7 +173,8 @@ void GroupWriter::insert(const StoredGroup& group) {
                 bytes_of(group.identity.content), group.sender, flags_of(group), std::int64_t{group.exposure},
                 static_cast<std::int64_t>(group.size), base::to_integer(group.first), group.copies, group.attempts,
                 base::to_integer(group.touched), awaited(coalesce::due(group)), awaited(coalesce::idle_since(group)),
-                static_cast<std::int64_t>(group.options.ret), group.options.envid);
+                static_cast<std::int64_t>(group.options.ret), group.options.envid, static_cast<std::int64_t>(group.kind),
+                group.about);
 }
 
 void GroupWriter::update(const StoredGroup& group) {
@@ -181,7 +187,8 @@ void GroupWriter::save_member(std::int64_t group, const coalesce::Member& member
     member_.run(group, member.id, member.address, static_cast<std::int64_t>(member.state), member.copy,
                 std::int64_t{member.recovered}, base::to_integer(member.since), base::to_integer(member.due),
                 std::int64_t{member.attempts}, base::to_integer(member.ended), member.reply,
-                std::int64_t{member.options.notify}, member.options.orcpt);
+                std::int64_t{member.options.notify}, member.options.orcpt, std::int64_t{member.apart},
+                std::int64_t{member.owed}, std::int64_t{member.told});
 }
 
 void GroupWriter::remove(std::int64_t group) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <set>
 #include <thread>
 #include <variant>
 
@@ -40,17 +41,22 @@ struct Settle {
     Settlement settlement;
     Settled settled{};
 };
-struct Release {
-    std::int64_t group;
-    std::function<void(unsigned)> answer;
-    unsigned released = 0;
+struct Alter {
+    Change change;
+    std::vector<std::int64_t> groups;
+    std::function<void(const Changed&)> answer;
+    Changed changed{};
+};
+struct Pause {
+    bool on;
+    std::function<void()> answer;
 };
 struct Remember {
     bool smtputf8;
 };
 struct Stop {};
 
-using Request = std::variant<Append, Abandon, Offer, Want, Settle, Release, Remember, Spool::Settings, Stop>;
+using Request = std::variant<Append, Abandon, Offer, Want, Settle, Alter, Pause, Remember, Spool::Settings, Stop>;
 
 Spool::Moment read_clocks() {
     return {base::boot_clock(), base::wall_clock()};
@@ -66,6 +72,7 @@ struct LedgerThread::State {
                  read_clocks()),
           room_(spool_.room()),
           smtputf8_(spool_.ledger().smtputf8()),
+          paused_(spool_.ledger().paused()),
           thread_([this] { run(); }) {}
 
     ~State() {
@@ -76,6 +83,7 @@ struct LedgerThread::State {
     void push(Request request) { queue_.push(std::move(request)); }
     std::uint64_t room() const { return room_; }
     bool smtputf8() const { return smtputf8_; }
+    bool paused() const { return paused_; }
     void remember_smtputf8(bool offered) {
         if (smtputf8_.exchange(offered) != offered) push(Remember{offered});
     }
@@ -96,22 +104,25 @@ private:
     void take_one(Offer request) { offers_.push_back(std::move(request)); }
     void take_one(Want request) { wanted_ += request.count; }
     void take_one(Settle request) { settles_.push_back(std::move(request)); }
-    void take_one(Release request) { releases_.push_back(std::move(request)); }
+    void take_one(Alter request) { alters_.push_back(std::move(request)); }
+    void take_one(Pause request);
     void take_one(Remember request) {
         spool_.ledger().remember_smtputf8(request.smtputf8);
         to_store_ = true;
     }
     void take_one(Spool::Settings settings) { spool_.configure(std::move(settings)); }
     void take_one(Stop) { stopping_ = true; }
-    bool urgent() const { return stopping_ || !offers_.empty() || !releases_.empty(); }
+    bool urgent() const { return stopping_ || !offers_.empty() || !alters_.empty() || !pauses_.empty(); }
 
     void commit();
     void add_offers(std::vector<Spool::Operation>& operations);
     void add_settles(std::vector<Spool::Operation>& operations);
-    void add_releases(std::vector<Spool::Operation>& operations);
+    void add_alters(std::vector<Spool::Operation>& operations);
     std::size_t answer_offers(std::span<const Spool::Operation> operations);
     void answer_settles(std::span<const Spool::Operation> operations);
-    void answer_releases();
+    void answer_alters(std::span<const Spool::Operation> operations);
+    void answer_pauses();
+    void tell();
     void unsettled(Settle settle, bool no_room);
     void hand_out();
     void missing_content(const Due& due);
@@ -127,11 +138,14 @@ private:
     Spool spool_;
     std::atomic<std::uint64_t> room_;
     std::atomic<bool> smtputf8_;
+    std::atomic<bool> paused_;
     std::atomic<std::int64_t> busy_since_ = 0;
 
     std::vector<Offer> offers_;
     std::vector<Settle> settles_;
-    std::vector<Release> releases_;
+    std::vector<Alter> alters_;
+    std::vector<std::function<void()>> pauses_;
+    std::set<std::int64_t> owing_;  // groups of which something is to be told, once they are not in flight
     std::vector<std::function<void()>> answers_;
     unsigned wanted_ = 0;
     bool stuck_ = false;       // a settlement could not be stored: nothing is forwarded until it is
@@ -149,6 +163,7 @@ private:
 void LedgerThread::State::run() try {
     moment_ = read_clocks();
     house_at_ = moment_.boot + house_delay;
+    for (std::int64_t group : spool_.ledger().owing()) owing_.insert(group);
     while (!stopping_) turn();
     finish();
 } catch (const SqliteLedger::CommitUnknown& unknown) {
@@ -161,6 +176,7 @@ void LedgerThread::State::turn() {
     gather();
     spool_.look_for_room();
     commit();
+    tell();
     watch_room();
     hand_out();
     flush_answers();
@@ -171,9 +187,9 @@ void LedgerThread::State::turn() {
 
 base::Duration LedgerThread::State::pause() const {
     base::Duration wait = std::min(longest_wait, house_at_ - moment_.boot);
-    if (stuck_ || low_) wait = std::min(wait, house_delay);
+    if (stuck_ || low_ || !owing_.empty()) wait = std::min(wait, house_delay);
     if (!settles_.empty() && !stuck_) wait = std::min(wait, settle_delay);
-    if (wanted_ > 0 && !stuck_ && next_due_ != base::never) {
+    if (wanted_ > 0 && !stuck_ && !paused_ && next_due_ != base::never) {
         wait = std::min(wait, next_due_ - spool_.now(moment_.boot));
     }
     return std::max(wait, base::Duration(0));
@@ -205,17 +221,19 @@ void LedgerThread::State::take_one(Append request) {
 }
 
 void LedgerThread::State::commit() {
-    if (offers_.empty() && settles_.empty() && releases_.empty() && !to_store_) return;
+    if (offers_.empty() && settles_.empty() && alters_.empty() && !to_store_) return;
     flush_answers();  // of pieces that were written: their clients need not wait for the sync
     std::vector<Spool::Operation> operations;
     add_offers(operations);
     add_settles(operations);
-    add_releases(operations);
+    const std::size_t settles = settles_.size();
+    add_alters(operations);
     if (std::exchange(to_store_, false) && operations.empty()) operations.push_back({[](const Context&) {}});
     spool_.transact(operations, moment_);
-    std::size_t offered = answer_offers(operations);
+    const std::size_t offered = answer_offers(operations);
     answer_settles(std::span(operations).subspan(offered));
-    answer_releases();
+    answer_alters(std::span(operations).subspan(offered + settles));
+    answer_pauses();
     next_due_ = base::Time{};  // not known; asked for when somebody wants groups
     house_at_ = std::min(house_at_, moment_.boot + (spool_.log_is_long() ? base::Duration(0) : busy_house_delay));
 }
@@ -242,12 +260,23 @@ void LedgerThread::State::add_settles(std::vector<Spool::Operation>& operations)
     }
 }
 
-void LedgerThread::State::add_releases(std::vector<Spool::Operation>& operations) {
-    for (Release& release : releases_) {
-        operations.push_back({[this, &release](const Context& context) {
-            release.released = spool_.ledger().release(release.group, context);
+void LedgerThread::State::add_alters(std::vector<Spool::Operation>& operations) {
+    for (Alter& alter : alters_) {
+        operations.push_back({[this, &alter](const Context& context) {
+            alter.changed = spool_.ledger().change(alter.change, alter.groups, context);
         }});
     }
+}
+
+void LedgerThread::State::take_one(Pause request) {
+    if (request.on) {
+        spool_.ledger().pause(moment_.boot);
+    } else {
+        spool_.ledger().resume(moment_.boot);
+    }
+    paused_ = request.on;
+    to_store_ = true;
+    pauses_.push_back(std::move(request.answer));
 }
 
 /// How many of the operations were offers.
@@ -279,6 +308,7 @@ void LedgerThread::State::answer_settles(std::span<const Spool::Operation> opera
             continue;
         }
         if (settles[i].settlement.finished) spool_.in_flight().erase(settles[i].settlement.group);
+        if (settles[i].settled.owing) owing_.insert(settles[i].settlement.group);
         answers_.push_back([handler = handler_, settled = std::move(settles[i].settled)] { handler->settled(settled); });
     }
     if (stuck_ && !was_stuck) notice(base::Level::error, "settle_failed", "forwarding stops until the spool can be written");
@@ -292,21 +322,46 @@ void LedgerThread::State::unsettled(Settle settle, bool no_room) {
     stuck_ = true;
 }
 
-void LedgerThread::State::answer_releases() {
-    for (Release& release : releases_) {
-        answers_.push_back([answer = std::move(release.answer), released = release.released] { answer(released); });
+void LedgerThread::State::answer_alters(std::span<const Spool::Operation> operations) {
+    for (std::size_t i = 0; i < alters_.size(); ++i) {
+        Changed changed = operations[i].done ? alters_[i].changed : Changed{};
+        answers_.push_back([answer = std::move(alters_[i].answer), changed] { answer(changed); });
     }
-    releases_.clear();
+    alters_.clear();
+}
+
+void LedgerThread::State::answer_pauses() {
+    for (std::function<void()>& answer : pauses_) answers_.push_back(std::move(answer));
+    pauses_.clear();
+}
+
+/// What is owed is durable, and so are the notices that it becomes, in a transaction of their own: whatever happens between
+/// the two, each is told once. A group in flight waits, so that one attempt makes one notice.
+void LedgerThread::State::tell() try {
+    if (stuck_) return;
+    for (auto group = owing_.begin(); group != owing_.end();) {
+        if (spool_.in_flight().contains(*group)) {
+            ++group;
+            continue;
+        }
+        Told told = spool_.tell(*group, moment_);
+        if (!told.done) return;  // later
+        group = owing_.erase(group);
+        next_due_ = base::Time{};
+        answers_.push_back([handler = handler_, told = std::move(told)] { handler->told(told); });
+    }
+} catch (const SqliteError& error) {
+    if (!std::exchange(unreadable_, true)) notice(base::Level::error, "ledger_unreadable", error.what());
 }
 
 void LedgerThread::State::hand_out() try {
-    if (wanted_ == 0 || stuck_ || stopping_) return;
+    if (wanted_ == 0 || stuck_ || stopping_ || paused_) return;
     base::Time now = spool_.now(moment_.boot);
     if (next_due_ > now) return;
     SqliteLedger::Snapshot snapshot(spool_.ledger());
     std::vector<Due> due;
     for (std::int64_t group : spool_.ledger().due(now, wanted_, spool_.in_flight())) {
-        Due one = spool_.ledger().load_due(group);
+        Due one = spool_.load_due(group, moment_);
         spool_.in_flight().insert(group);
         if (one.content) {
             due.push_back(std::move(one));
@@ -337,10 +392,11 @@ void LedgerThread::State::missing_content(const Due& due) {
 
 void LedgerThread::State::keep_house() try {
     bool idle = queue_.size() == 0;
-    bool more = spool_.keep_house(idle, moment_);
+    Spool::Kept kept = spool_.keep_house(idle, moment_);
+    for (std::int64_t group : kept.untold) notice(base::Level::warning, "ended_untold", "group=" + std::to_string(group));
     watch_room();
     base::Duration next = std::min(longest_wait, spool_.until_forgetting(moment_));
-    if (more || !idle) next = house_delay;
+    if (kept.more || !idle) next = house_delay;
     house_at_ = moment_.boot + std::max(next, house_delay);
 } catch (const SqliteError& error) {
     notice(base::Level::error, "house_keeping_failed", error.what());
@@ -404,8 +460,16 @@ void LedgerThread::settle(Settlement settlement) {
     state_->push(Settle{std::move(settlement)});
 }
 
-void LedgerThread::release(std::int64_t group, std::function<void(unsigned)> answer) {
-    state_->push(Release{group, std::move(answer)});
+void LedgerThread::change(Change change, std::vector<std::int64_t> groups, std::function<void(const Changed&)> answer) {
+    state_->push(Alter{change, std::move(groups), std::move(answer)});
+}
+
+void LedgerThread::pause(bool on, std::function<void()> answer) {
+    state_->push(Pause{on, std::move(answer)});
+}
+
+bool LedgerThread::paused() const {
+    return state_->paused();
 }
 
 void LedgerThread::configure(coalesce::Policy policy, std::uint64_t min_free, std::string hostname) {

@@ -31,6 +31,8 @@ public:
         /// Groups that are due, at most as many as were wanted; they are in flight from here on.
         std::function<void(std::vector<Due>)> due;
         std::function<void(const Settled&)> settled;
+        /// Notices of a group are in the queue now, or nobody could be told.
+        std::function<void(const Told&)> told;
         /// The outcome of a commit can't be known, or the spool is beyond repair: the process must end at once, answering
         /// nobody.
         std::function<void(const std::string& why)> broken;
@@ -52,8 +54,11 @@ public:
     /// `count` more groups may be handed to Handler::due, now or when they fall due.
     void want(unsigned count);
     void settle(Settlement settlement);
-    /// Makes a group (0: all) due now; answers how many were.
-    void release(std::int64_t group, std::function<void(unsigned)> answer);
+    /// Does that to some groups; none given: to all that it can be done to (release and retry alone).
+    void change(Change change, std::vector<std::int64_t> groups, std::function<void(const Changed&)> answer);
+    /// Nothing more is handed out, or everything again; survives a restart. Answered when it is durable.
+    void pause(bool on, std::function<void()> answer);
+    bool paused() const;
     /// What the EHLO reply of the servers that we forward to said of SMTPUTF8 just now. Costs a commit, or rides on one,
     /// where it differs from what was remembered.
     void remember_smtputf8(bool offered);

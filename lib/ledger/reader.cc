@@ -14,11 +14,12 @@ namespace {
 constexpr std::array selections = {
     "SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 = 0 ORDER BY id DESC LIMIT ?",
     "SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 != 0 ORDER BY id DESC LIMIT ?",
-    "SELECT DISTINCT group_id FROM members WHERE state = 2 ORDER BY group_id DESC LIMIT ?",
+    "SELECT DISTINCT group_id FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32 "
+    "ORDER BY group_id DESC LIMIT ?",
     "SELECT id FROM groups ORDER BY id DESC LIMIT ?",
 };
 
-constexpr std::array outcome_names = {"delivered", "refused", "deferred", "rested"};
+constexpr std::array outcome_names = {"delivered", "refused", "deferred", "rested", "apart"};
 
 std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
     std::vector<CopyRecord::Recipient> recipients;
@@ -32,7 +33,7 @@ std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
     return recipients;
 }
 
-constexpr std::array table_names = {"groups", "members", "content", "extents", "copies", "attempts", "ledger"};
+constexpr std::array table_names = {"groups", "members", "content", "extents", "copies", "attempts", "apart", "ledger"};
 
 }  // namespace
 
@@ -76,6 +77,9 @@ private:
         record.size = group.size;
         record.due = group.due;
         record.held = group.due && !group.tried;
+        record.kind = group.kind;
+        record.about = group.about;
+        record.has_content = group.has_content;
         record.members = std::move(group.members);
         return record;
     }
@@ -114,12 +118,15 @@ Counts Reader::counts() try {
     Counts counts;
     counts.held = number("SELECT count(*) FROM groups WHERE due IS NOT NULL AND flags & 64 = 0");
     counts.queued = number("SELECT count(*) FROM groups WHERE due IS NOT NULL AND flags & 64 != 0");
-    counts.failed = number("SELECT count(DISTINCT group_id) FROM members WHERE state = 2");
-    Statement totals(database, "SELECT copies, messages, delivered, suppressed, failed, possible_duplicates FROM ledger");
+    counts.failed =
+        number("SELECT count(DISTINCT group_id) FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32");
+    counts.untold = number("SELECT count(*) FROM members WHERE state = 2 AND told & 1 = 0");
+    Statement totals(database,
+                     "SELECT copies, messages, delivered, suppressed, failed, possible_duplicates, notices FROM ledger");
     Rows row = totals.query();
     if (!row.next()) return counts;
     auto column = [&row](int place) { return static_cast<std::uint64_t>(row.integer(place)); };
-    counts.totals = {column(0), column(1), column(2), column(3), column(4), column(5)};
+    counts.totals = {column(0), column(1), column(2), column(3), column(4), column(5), column(6)};
     return counts;
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
@@ -130,6 +137,16 @@ std::vector<GroupRecord> Reader::list(Which which, std::size_t most) try {
     std::vector<std::int64_t> ids = integers(select.query(static_cast<std::int64_t>(most)));
     std::ranges::reverse(ids);
     return state_->records(ids, false);
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+std::optional<GroupRecord> Reader::show(std::int64_t group) try {
+    std::vector<GroupRecord> found = state_->records({group}, true);
+    if (found.empty()) return std::nullopt;
+    Statement content(state_->database, "SELECT header FROM content WHERE group_id = ?");
+    if (Rows row = content.query(group); row.next()) found[0].header = row.text(0);
+    return std::move(found[0]);
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }

@@ -30,7 +30,7 @@ struct AttemptRecord {
     base::WallTime at{};
     std::string server;
     std::string address;
-    std::string what;  // delivered, refused, deferred, rested
+    std::string what;  // delivered, refused, deferred, rested, apart
     std::string reply;
 };
 
@@ -43,6 +43,10 @@ struct GroupRecord {
     std::uint64_t size = 0;
     std::optional<base::Time> due;  // ledger time; past: overdue or in flight; none: nobody waits
     bool held = false;              // nobody was tried yet: in its window
+    coalesce::Kind kind = coalesce::Kind::mail;
+    std::int64_t about = 0;  // of a notice: the group that it tells of
+    bool has_content = false;
+    std::string header;  // as it is kept; only of show()
     std::vector<coalesce::Member> members;
     std::vector<CopyRecord> copies;       // only where asked for
     std::vector<AttemptRecord> attempts;  // only where asked for
@@ -50,6 +54,7 @@ struct GroupRecord {
 
 struct Counts {
     std::uint64_t held = 0, queued = 0, failed = 0;  // groups; failed: with somebody who failed
+    std::uint64_t untold = 0;                        // recipients who failed, and nobody was told
     Totals totals;
 };
 
@@ -65,6 +70,8 @@ public:
     Counts counts();
     /// Newest last; at most `most`, the latest of them.
     std::vector<GroupRecord> list(Which which, std::size_t most);
+    /// One group with its header, copies and attempts.
+    std::optional<GroupRecord> show(std::int64_t group);
     /// With or without brackets; every group of that Message-ID, with copies and attempts.
     std::vector<GroupRecord> why(const std::string& message_id);
 

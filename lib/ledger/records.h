@@ -83,6 +83,19 @@ struct Settlement {
     bool finished = true;             // nobody of the group is in flight any more
 };
 
+/// What an admin may do to groups.
+enum class Change {
+    release,  // those who wait are due now
+    retry,    // and those who failed wait again
+    drop,     // those who wait or failed are given up
+    forget,   // those who have it, failed or were dropped may get it again
+};
+
+struct Changed {
+    unsigned groups = 0;     // in which somebody changed
+    unsigned in_flight = 0;  // left as they are, since they are being sent; Change::drop alone
+};
+
 /// What settling changed for good, for the log: only members that ended.
 struct Settled {
     struct Ended {
@@ -94,6 +107,21 @@ struct Settled {
     std::vector<Ended> ended;
     base::Time next = base::never;  // when those who were put off are tried again
     base::Time now{};
+    bool owing = false;  // something is to be told of somebody in it
+};
+
+/// Who was told what of a group.
+struct Told {
+    struct Notice {
+        std::int64_t group = 0;  // its own
+        coalesce::Tell what{};
+        std::string to;
+        std::vector<std::string> recipients;  // that it tells of
+    };
+    std::int64_t about = 0;
+    std::vector<Notice> notices;
+    std::vector<std::string> untold;  // who failed, and nobody is there to be told
+    bool done = false;                // false: it could not be stored; to be tried again
 };
 
 /// Totals since the spool was made, kept in it.
@@ -104,6 +132,7 @@ struct Totals {
     std::uint64_t suppressed = 0;
     std::uint64_t failed = 0;
     std::uint64_t possible_duplicates = 0;
+    std::uint64_t notices = 0;
 };
 
 }  // namespace onecopy::ledger

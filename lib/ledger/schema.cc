@@ -29,18 +29,25 @@ CREATE TABLE groups(
     due INTEGER,
     idle INTEGER,
     ret INTEGER NOT NULL DEFAULT 0,
-    envid BLOB NOT NULL DEFAULT x'');
+    envid BLOB NOT NULL DEFAULT x'',
+    kind INTEGER NOT NULL DEFAULT 0,
+    about INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
 CREATE INDEX groups_by_content ON groups(content_key);
 CREATE INDEX groups_by_due ON groups(due) WHERE due IS NOT NULL;
 CREATE INDEX groups_by_idle ON groups(idle) WHERE idle IS NOT NULL;
+CREATE INDEX groups_kept ON groups(idle) WHERE idle IS NOT NULL AND flags & 32;
+CREATE INDEX groups_of_delay ON groups(id) WHERE due IS NOT NULL AND kind = 3;
 CREATE TABLE members(
     group_id INTEGER NOT NULL, n INTEGER NOT NULL,
     address BLOB NOT NULL, state INTEGER NOT NULL, copy INTEGER NOT NULL, recovered INTEGER NOT NULL,
     since INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL, ended INTEGER NOT NULL, reply BLOB NOT NULL,
     notify INTEGER NOT NULL DEFAULT 0, orcpt BLOB NOT NULL DEFAULT x'',
+    apart INTEGER NOT NULL DEFAULT 0, owed INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY(group_id, n)) WITHOUT ROWID;
 CREATE INDEX members_failed ON members(group_id) WHERE state = 2;
+CREATE INDEX members_owed ON members(group_id) WHERE owed != 0;
+CREATE TABLE apart(address BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE content(group_id INTEGER PRIMARY KEY, header BLOB NOT NULL, body BLOB NOT NULL, body_size INTEGER NOT NULL);
 CREATE TABLE extents(
     group_id INTEGER NOT NULL, n INTEGER NOT NULL,
@@ -62,8 +69,10 @@ CREATE TABLE ledger(
     clean INTEGER NOT NULL,
     copies INTEGER NOT NULL, messages INTEGER NOT NULL, delivered INTEGER NOT NULL, suppressed INTEGER NOT NULL,
     failed INTEGER NOT NULL, possible_duplicates INTEGER NOT NULL,
-    smtputf8 INTEGER NOT NULL DEFAULT 0);
-INSERT INTO ledger VALUES(1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0);
+    smtputf8 INTEGER NOT NULL DEFAULT 0,
+    paused INTEGER,
+    notices INTEGER NOT NULL DEFAULT 0);
+INSERT INTO ledger VALUES(1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, NULL, 0);
 )";
 
 /// What makes a spool of version `from` one of the next. Columns come last and have the defaults that stand above, so that
@@ -81,6 +90,19 @@ ALTER TABLE members ADD COLUMN orcpt BLOB NOT NULL DEFAULT x'';
 ALTER TABLE ledger ADD COLUMN smtputf8 INTEGER NOT NULL DEFAULT 0;
 DROP INDEX groups_by_id;
 CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
+)"},
+    {2, R"(
+ALTER TABLE groups ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE groups ADD COLUMN about INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE members ADD COLUMN apart INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE members ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE members ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN paused INTEGER;
+ALTER TABLE ledger ADD COLUMN notices INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE apart(address BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX groups_kept ON groups(idle) WHERE idle IS NOT NULL AND flags & 32;
+CREATE INDEX groups_of_delay ON groups(id) WHERE due IS NOT NULL AND kind = 3;
+CREATE INDEX members_owed ON members(group_id) WHERE owed != 0;
 )"},
 };
 static_assert(std::size(migrations) == spool_version - 1);

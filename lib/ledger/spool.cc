@@ -135,6 +135,50 @@ Acceptance Spool::offer(const Copy& copy, const Context& context) {
     return ledger_.offer(copy, copy.upload == 0 ? none : uploads_.at(copy.upload).extents, context);
 }
 
+/// A notice with a large body goes where large bodies go; one that can't is sent without the returned body.
+std::vector<Extent> Spool::upload(const OwedNotice& notice) {
+    std::vector<Extent> extents;
+    const bool large = notice.body_size() > most_inline_body || (notice.returned && !notice.returned->extents.empty());
+    if (!large || notice.telling.to.empty()) return extents;
+    auto append = [&](std::string_view text) {
+        for (; !text.empty(); text.remove_prefix(std::min(text.size(), most_extent_bytes)))
+            extents.push_back(segments_.append(text.substr(0, most_extent_bytes)));
+    };
+    if (room() < notice.body_size()) throw FileError("no room for a notice", ENOSPC);
+    has_segments_ = true;
+    append(notice.text.opening);
+    if (notice.returned) {
+        append(notice.returned->body);
+        SegmentReader reader(directory_);
+        for (const Extent& extent : notice.returned->extents) append(reader.read(extent));
+    }
+    append(notice.text.closing);
+    return extents;
+}
+
+Told Spool::tell(std::int64_t group, Moment moment) {
+    OwedNotices owed = ledger_.owed_notices(group, context(moment));
+    std::vector<std::vector<Extent>> extents;
+    for (OwedNotice& notice : owed.notices) {
+        try {
+            extents.push_back(upload(notice));
+        } catch (const FileError&) {
+            notice.shorten();
+            extents.emplace_back();
+        } catch (const SegmentReader::Damaged&) {
+            notice.shorten();
+            extents.emplace_back();
+        }
+    }
+    if (!sync_segments()) return {};
+    Told told;
+    Operation operation{[&](const Context& context) { told = ledger_.tell(group, owed, extents, context); }};
+    attempt({&operation, 1}, moment);
+    if (!operation.done) return {};
+    told.done = true;
+    return told;
+}
+
 bool Spool::free_reserve() {
     if (!has_reserve_) return false;
     has_reserve_ = false;
@@ -218,9 +262,9 @@ bool Spool::move_out(std::uint64_t segment, Moment moment) {
     return operation.done;
 }
 
-bool Spool::keep_house(bool idle, Moment moment) {
+Spool::Kept Spool::keep_house(bool idle, Moment moment) {
     Operation forget;
-    unsigned forgotten = 0;
+    SqliteLedger::Forgotten forgotten;
     forget.run = [&](const Context& context) { forgotten = ledger_.forget(context, forgotten_at_once); };
     if (until_forgetting(moment) <= base::Duration(0)) attempt({&forget, 1}, moment);
     try {
@@ -238,7 +282,7 @@ bool Spool::keep_house(bool idle, Moment moment) {
     if (idle) ledger_.shrink();
     look_for_room();
     make_reserve();
-    return forgotten == forgotten_at_once;
+    return {forgotten.groups >= forgotten_at_once, forget.done ? std::move(forgotten.untold) : std::vector<std::int64_t>()};
 }
 
 bool Spool::log_is_long() const {

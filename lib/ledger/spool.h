@@ -56,7 +56,10 @@ public:
 
     /// For Operation::run. Status::failed where the copy's upload is not whole, or was lost since.
     Acceptance offer(const Copy& copy, const Context& context);
+    /// What is owed of a group becomes notices in the queue. Told::done says whether it could be stored.
+    Told tell(std::int64_t group, Moment moment);
     SqliteLedger& ledger() { return ledger_; }
+    Due load_due(std::int64_t group, Moment moment) { return ledger_.load_due(group, context(moment)); }
     base::Time now(base::Duration boot) const { return ledger_.now(boot).ledger; }
     bool has_room_for(const Copy& copy) const;
     /// Its upload, if any, is whole.
@@ -68,8 +71,12 @@ public:
     bool free_reserve();
 
     /// Forgets old groups, removes dead segments, moves what is left in mostly dead ones, writes the log back. In bounded
-    /// steps; true where more is to be done soon. `idle`: nobody is kept waiting.
-    bool keep_house(bool idle, Moment moment);
+    /// steps. `idle`: nobody is kept waiting.
+    struct Kept {
+        bool more = false;                 // is to be done soon
+        std::vector<std::int64_t> untold;  // SqliteLedger::Forgotten
+    };
+    Kept keep_house(bool idle, Moment moment);
     /// The write-ahead log has grown so long that keep_house() should not wait.
     bool log_is_long() const;
     /// The next moment something is to be forgotten, as a wait from now.
@@ -86,6 +93,7 @@ private:
 
     Context context(Moment moment) const;
     bool attempt(std::span<Operation> operations, Moment moment);
+    std::vector<Extent> upload(const OwedNotice& notice);
     bool sync_segments();
     std::set<std::uint64_t> uploading() const;
     void sweep_segments();

@@ -9,6 +9,8 @@
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
 #include "ledger/spool_error.h"
+#include "message/digest.h"
+#include "message/mailbox.h"
 
 namespace onecopy::ledger {
 namespace {
@@ -21,10 +23,11 @@ Extent extent_at(const Rows& row, int column) {
 }  // namespace
 
 struct SqliteLedger::Statements {
-    explicit Statements(Database& database) : groups(database), writer(database), db(database) {}
+    explicit Statements(Database& database) : groups(database), writer(database), notices(database), db(database) {}
 
     GroupStore groups;
     GroupWriter writer;
+    NoticeMaker notices;
     Database& db;
     Statement begin{db, "BEGIN IMMEDIATE"};
     Statement begin_reading{db, "BEGIN"};
@@ -36,7 +39,7 @@ struct SqliteLedger::Statements {
     Statement head{
         db,
         "UPDATE ledger SET time = ?, left_out = ?, wall = ?, next_group = ?, clean = ?, copies = ?, messages = ?, "
-        "delivered = ?, suppressed = ?, failed = ?, possible_duplicates = ?, smtputf8 = ?"};
+        "delivered = ?, suppressed = ?, failed = ?, possible_duplicates = ?, smtputf8 = ?, paused = ?, notices = ?"};
     Statement put_content{db, "INSERT OR REPLACE INTO content VALUES(?, ?, ?, ?)"};
     Statement put_header{db, "UPDATE content SET header = ?2 WHERE group_id = ?1"};
     Statement get_content{db, "SELECT header, body, body_size FROM content WHERE group_id = ?"};
@@ -49,8 +52,16 @@ struct SqliteLedger::Statements {
     Statement due{db, "SELECT id FROM groups WHERE due <= ? ORDER BY due"};
     Statement next_due{db, "SELECT id, due FROM groups WHERE due IS NOT NULL ORDER BY due"};
     Statement later{db, "SELECT id FROM groups WHERE due > ?"};
+    Statement retriable{db, "SELECT id FROM groups WHERE due > ? UNION SELECT group_id FROM members WHERE state = 2"};
+    Statement owing{db, "SELECT DISTINCT group_id FROM members WHERE owed != 0"};
+    Statement put_apart{db, "INSERT INTO apart VALUES(?, ?) ON CONFLICT(address) DO UPDATE SET until = excluded.until"};
+    Statement get_apart{db, "SELECT 1 FROM apart WHERE address = ? AND until > ?"};
+    Statement prune_apart{db, "DELETE FROM apart WHERE until <= ?"};
+    Statement count_apart{db, "SELECT count(*) FROM apart"};
+    Statement kept{db, "SELECT id FROM groups WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle LIMIT ?"};
     Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
     Statement next_idle{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL"};
+    Statement next_kept{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL AND flags & 32"};
     Statement live{db, "SELECT segment, sum(length) FROM extents GROUP BY segment"};
     Statement in_segment{db, "SELECT group_id, n, segment, offset, length, crc FROM extents WHERE segment = ?"};
     Statement move_extent{db, "UPDATE extents SET segment = ?3, offset = ?4 WHERE group_id = ?1 AND n = ?2"};
@@ -101,18 +112,19 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     {
         Statement select(database_,
                          "SELECT time, left_out, wall, next_group, clean, copies, messages, delivered, suppressed, failed, "
-                         "possible_duplicates, smtputf8 FROM ledger");
+                         "possible_duplicates, smtputf8, paused, notices FROM ledger");
         Rows row = select.query();
         if (!row.next()) throw SpoolError("the ledger's first row is missing");
         base::WallTime stored_wall = base::wall_time_of(row.integer(2));
         Clock::Stored stored{base::time_of(row.integer(0)), base::Duration(row.integer(1)), stored_wall};
+        if (!row.is_null(12)) stored.paused = base::time_of(row.integer(12));
         bool fresh = stored_wall == base::WallTime{};
         if (fresh) stored.wall = wall;
         clock_.emplace(stored, boot, wall);
         head_.next_group = row.integer(3);
         clean = row.integer(4) != 0;
         auto count = [&row](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
-        head_.totals = {count(5), count(6), count(7), count(8), count(9), count(10)};
+        head_.totals = {count(5), count(6), count(7), count(8), count(9), count(10), count(13)};
         smtputf8_ = row.integer(11) != 0;
     }
     committed_ = head_;
@@ -133,10 +145,12 @@ void SqliteLedger::store_head(base::Duration boot, base::WallTime wall) {
     Clock::Stored time = clock_->stored(boot, wall);
     const Totals& totals = head_.totals;
     auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+    std::optional<std::int64_t> paused;
+    if (time.paused) paused = base::to_integer(*time.paused);
     statements_->head.run(base::to_integer(time.ledger), std::int64_t{time.left_out.count()}, base::to_integer(time.wall),
                           head_.next_group, std::int64_t{head_.clean}, number(totals.copies), number(totals.messages),
                           number(totals.delivered), number(totals.suppressed), number(totals.failed),
-                          number(totals.possible_duplicates), std::int64_t{smtputf8_});
+                          number(totals.possible_duplicates), std::int64_t{smtputf8_}, paused, number(totals.notices));
 }
 
 bool SqliteLedger::commit(base::Duration boot, base::WallTime wall) {
@@ -278,17 +292,21 @@ void SqliteLedger::store_content(StoredGroup& group, const Copy& copy, const std
                                  const Context& context) {
     std::string header = message::received_field(copy.arrival, context.hostname, group.id) + copy.header;
     std::uint64_t body_size = copy.body.size();
-    std::int64_t number = 0;
-    for (const Extent& extent : extents) {
-        statements_->put_extent.run(group.id, number++, static_cast<std::int64_t>(extent.segment),
-                                    static_cast<std::int64_t>(extent.offset), std::int64_t{extent.length},
-                                    std::int64_t{extent.crc});
-        body_size += extent.length;
-    }
+    for (const Extent& extent : extents) body_size += extent.length;
+    put_extents(group.id, extents);
     statements_->put_content.run(group.id, header, copy.body, static_cast<std::int64_t>(body_size));
     group.size = copy.size;
     group.eight_bit = copy.eight_bit;
     group.untouched = copy.untouched;
+}
+
+void SqliteLedger::put_extents(std::int64_t group, const std::vector<Extent>& extents) {
+    std::int64_t number = 0;
+    for (const Extent& extent : extents) {
+        statements_->put_extent.run(group, number++, static_cast<std::int64_t>(extent.segment),
+                                    static_cast<std::int64_t>(extent.offset), std::int64_t{extent.length},
+                                    std::int64_t{extent.crc});
+    }
 }
 
 void SqliteLedger::drop_content(StoredGroup& group) {
@@ -325,6 +343,12 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
         settled.ended.push_back({member.address, member.state, member.reply});
         ++(member.state == coalesce::State::delivered ? head_.totals.delivered : head_.totals.failed);
     }
+    if (settlement.finished) {
+        const coalesce::Concluded concluded = coalesce::conclude(*group);
+        for (std::size_t place : concluded.changed) statements_->writer.save_member(group->id, group->members[place]);
+        for (std::size_t place : concluded.spoilers) remember_apart(group->members[place], context);
+    }
+    settled.owing = std::ranges::any_of(group->members, [](const auto& member) { return member.owed != 0; });
     record_attempts(*group, settlement, context);
     if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
     statements_->writer.update(*group);
@@ -341,20 +365,131 @@ void SqliteLedger::record_attempts(StoredGroup& group, const Settlement& settlem
     if (settlement.possible_duplicate) ++head_.totals.possible_duplicates;
 }
 
-unsigned SqliteLedger::release(std::int64_t group, const Context& context) {
-    std::vector<std::int64_t> ids{group};
-    if (group == 0) ids = integers(statements_->later.query(base::to_integer(context.now.ledger)));
-    unsigned released = 0;
-    for (std::int64_t id : ids) {
-        std::optional<StoredGroup> found = statements_->groups.load(id);
-        if (!found || !found->waiting()) continue;
-        for (std::size_t place : coalesce::release(*found, context.now)) {
-            statements_->writer.save_member(id, found->members[place]);
-        }
-        statements_->writer.update(*found);
-        ++released;
+std::vector<std::int64_t> SqliteLedger::changeable(Change change, const Context& context) {
+    switch (change) {
+        case Change::release:
+            return integers(statements_->later.query(base::to_integer(context.now.ledger)));
+        case Change::retry:
+            return integers(statements_->retriable.query(base::to_integer(context.now.ledger)));
+        case Change::drop:
+        case Change::forget:
+            return {};  // nobody means all of them
     }
-    return released;
+    return {};
+}
+
+Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, const Context& context) {
+    using Rule = std::vector<std::size_t> (*)(coalesce::Group&, const coalesce::Now&);
+    static constexpr Rule rules[] = {coalesce::release, coalesce::retry, coalesce::drop, coalesce::forget};
+    if (groups.empty()) groups = changeable(change, context);
+    Changed changed;
+    for (std::int64_t id : groups) {
+        std::optional<StoredGroup> group = statements_->groups.load(id);
+        if (!group) continue;
+        if (change == Change::drop && context.in_flight.contains(id)) {
+            ++changed.in_flight;
+            continue;
+        }
+        const bool waited = group->waiting();
+        std::vector<std::size_t> members = rules[static_cast<std::size_t>(change)](*group, context.now);
+        if (members.empty() && !(waited && change != Change::drop && change != Change::forget)) continue;
+        for (std::size_t place : members) statements_->writer.save_member(id, group->members[place]);
+        if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
+        statements_->writer.update(*group);
+        ++changed.groups;
+    }
+    return changed;
+}
+
+std::vector<std::int64_t> SqliteLedger::owing() {
+    return integers(statements_->owing.query());
+}
+
+OwedNotices SqliteLedger::owed_notices(std::int64_t id, const Context& context) {
+    std::optional<StoredGroup> group = statements_->groups.load(id);
+    if (!group) return {};
+    return statements_->notices.make(*group, load_content(id),
+                                     {context.policy, context.hostname, context.wall, head_.next_group});
+}
+
+Told SqliteLedger::tell(std::int64_t id, const OwedNotices& owed, const std::vector<std::vector<Extent>>& extents,
+                        const Context& context) {
+    Told told;
+    told.about = id;
+    std::optional<StoredGroup> group = statements_->groups.load(id);
+    if (!group) return told;
+    std::set<std::int64_t> nobody_to_tell;
+    for (std::size_t i = 0; i < owed.notices.size(); ++i) {
+        const coalesce::Telling& telling = owed.notices[i].telling;
+        std::vector<std::string> recipients;
+        for (std::size_t place : telling.members) {
+            const coalesce::Member& member = group->members[place];
+            recipients.push_back(member.address);
+            if (telling.to.empty()) nobody_to_tell.insert(member.id);
+        }
+        if (telling.to.empty()) {
+            told.untold.insert(told.untold.end(), recipients.begin(), recipients.end());
+        } else {
+            std::int64_t number = put_notice(owed.notices[i], id, extents[i], context);
+            told.notices.push_back({number, telling.what, telling.to, std::move(recipients)});
+        }
+    }
+    const unsigned later = owed.delay_put_off ? unsigned{coalesce::tell_delayed} : 0;
+    for (coalesce::Member& member : group->members) {
+        if (member.owed == 0) continue;
+        member.told |= member.owed & ~later & (nobody_to_tell.contains(member.id) ? ~unsigned{coalesce::tell_failed} : ~0u);
+        member.owed &= later;
+        statements_->writer.save_member(id, member);
+    }
+    return told;
+}
+
+/// A group of its own that waits for nothing and merges with nothing.
+std::int64_t SqliteLedger::put_notice(const OwedNotice& owed, std::int64_t about, const std::vector<Extent>& extents,
+                                      const Context& context) {
+    using coalesce::Kind;
+    StoredGroup group;
+    group.id = head_.next_group++;
+    group.kind = !owed.telling.last                            ? Kind::notice
+                 : owed.telling.what == coalesce::tell_delayed ? Kind::delay_notice
+                                                               : Kind::last_notice;
+    group.about = about;
+    group.identity.message_id = owed.text.message_id;
+    group.identity.content = message::digest(owed.text.header + owed.text.opening);
+    group.identity.has_date = true;
+    group.alone = group.untouched = group.fixed = group.has_content = true;
+    group.eight_bit = owed.text.eight_bit;
+    group.first = context.wall;
+    group.touched = context.now.history;
+    group.size = owed.text.header.size() + owed.body_size();
+    coalesce::Member& member = group.members.emplace_back();
+    member.id = 1;
+    member.address = owed.telling.to;
+    member.since = context.now.history;
+    member.due = context.now.ledger;
+    statements_->writer.insert(group);
+    statements_->writer.save_member(group.id, member);
+    std::string body;
+    if (extents.empty()) body = owed.text.opening + (owed.returned ? owed.returned->body : "") + owed.text.closing;
+    put_extents(group.id, extents);
+    statements_->put_content.run(group.id, owed.text.header, body, static_cast<std::int64_t>(owed.body_size()));
+    ++head_.totals.notices;
+    return group.id;
+}
+
+/// For whom a server refused a whole transaction, he is sent apart for a while, so that he spoils no other one.
+void SqliteLedger::remember_apart(const coalesce::Member& member, const Context& context) {
+    constexpr base::Duration remembered = std::chrono::hours(1);
+    statements_->put_apart.run(message::normal_form(member.address, context.policy.fold_case),
+                               base::to_integer(context.now.ledger + remembered));
+    any_apart_ = true;
+}
+
+bool SqliteLedger::is_apart(const std::string& address, const Context& context) {
+    if (!any_apart_) return false;
+    return statements_->get_apart
+        .query(message::normal_form(address, context.policy.fold_case), base::to_integer(context.now.ledger))
+        .next();
 }
 
 SqliteLedger::Snapshot::Snapshot(SqliteLedger& ledger) : ledger_(ledger) {
@@ -386,7 +521,7 @@ base::Time SqliteLedger::next_due(const std::set<std::int64_t>& in_flight) {
     return base::never;
 }
 
-Due SqliteLedger::load_due(std::int64_t id) {
+Due SqliteLedger::load_due(std::int64_t id, const Context& context) {
     std::optional<StoredGroup> group = statements_->groups.load(id);
     Due due;
     if (!group) return due;
@@ -399,7 +534,8 @@ Due SqliteLedger::load_due(std::int64_t id) {
     for (const coalesce::Member& member : group->members) {
         due.everyone.push_back(member.address);
         if (member.state != coalesce::State::pending) continue;
-        due.recipients.push_back({member.id, member.address, false, member.options});
+        const bool alone = member.apart || is_apart(member.address, context);
+        due.recipients.push_back({member.id, member.address, alone, member.options});
     }
     due.content = load_content(id);
     return due;
@@ -418,21 +554,38 @@ std::shared_ptr<const Content> SqliteLedger::load_content(std::int64_t group) {
     return content;
 }
 
-unsigned SqliteLedger::forget(const Context& context, unsigned most) {
-    base::Time before = context.now.history - coalesce::retention(context.policy);
-    std::vector<std::int64_t> ids = integers(statements_->idle.query(base::to_integer(before), std::int64_t{most}));
-    for (std::int64_t id : ids) {
-        statements_->drop_content.run(id);
-        statements_->drop_extents.run(id);
-        statements_->writer.remove(id);
+SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, unsigned most) {
+    Forgotten forgotten;
+    const base::Time kept_since = context.now.history - context.policy.keep_failed;
+    for (std::int64_t id : integers(statements_->kept.query(base::to_integer(kept_since), std::int64_t{most}))) {
+        std::optional<StoredGroup> group = statements_->groups.load(id);
+        if (!group) continue;
+        const bool untold = std::ranges::any_of(group->members, [](const coalesce::Member& member) {
+            return member.state == coalesce::State::failed && (member.told & coalesce::tell_failed) == 0;
+        });
+        if (untold) forgotten.untold.push_back(id);
+        drop_content(*group);
+        statements_->writer.update(*group);
+        ++forgotten.groups;
     }
-    return static_cast<unsigned>(ids.size());
+    base::Time before = context.now.history - coalesce::retention(context.policy);
+    for (std::int64_t id : integers(statements_->idle.query(base::to_integer(before), std::int64_t{most}))) {
+        statements_->writer.remove(id);
+        ++forgotten.groups;
+    }
+    if (any_apart_) {
+        statements_->prune_apart.run(base::to_integer(context.now.ledger));
+        any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
+    }
+    return forgotten;
 }
 
 base::Time SqliteLedger::next_forgotten(const coalesce::Policy& policy) {
-    Rows row = statements_->next_idle.query();
-    if (!row.next() || row.is_null(0)) return base::never;
-    return base::time_of(row.integer(0)) + coalesce::retention(policy);
+    auto first = [](Rows row, base::Duration kept) {
+        return row.next() && !row.is_null(0) ? base::time_of(row.integer(0)) + kept : base::never;
+    };
+    return std::min(first(statements_->next_idle.query(), coalesce::retention(policy)),
+                    first(statements_->next_kept.query(), policy.keep_failed));
 }
 
 std::map<std::uint64_t, std::uint64_t> SqliteLedger::live_segments() {

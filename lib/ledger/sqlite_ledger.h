@@ -12,6 +12,7 @@
 #include "coalesce/rules.h"
 #include "ledger/clock.h"
 #include "ledger/group_store.h"
+#include "ledger/notices.h"
 #include "ledger/records.h"
 #include "ledger/sqlite.h"
 
@@ -51,8 +52,22 @@ public:
 
     Acceptance offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context);
     Settled settle(const Settlement& settlement, const Context& context);
-    /// 0: all that wait. How many groups were made due.
-    unsigned release(std::int64_t group, const Context& context);
+    /// Does that to some groups; none given: to all that it can be done to.
+    Changed change(Change change, std::vector<std::int64_t> groups, const Context& context);
+
+    /// Groups of which something is to be told.
+    std::vector<std::int64_t> owing();
+    /// What that is, as notices; they change nothing yet.
+    OwedNotices owed_notices(std::int64_t group, const Context& context);
+    /// Puts the notices into the queue, with nothing being owed any more. `extents`: for each notice, where its body was
+    /// uploaded to; empty: it is small. As owed_notices() made them, with nothing done in between.
+    Told tell(std::int64_t group, const OwedNotices& owed, const std::vector<std::vector<Extent>>& extents,
+              const Context& context);
+
+    /// Nothing is handed out, and no mail expires. Like remember_smtputf8(), stored with the next commit.
+    void pause(base::Duration boot) { clock_->pause(boot); }
+    void resume(base::Duration boot) { clock_->resume(boot); }
+    bool paused() const { return clock_->paused(); }
 
     /// Several reads as one transaction: locks are taken once.
     class Snapshot {
@@ -68,10 +83,15 @@ public:
     /// Groups due at `now` that are not in flight, earliest first.
     std::vector<std::int64_t> due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight);
     base::Time next_due(const std::set<std::int64_t>& in_flight);
-    Due load_due(std::int64_t group);
+    Due load_due(std::int64_t group, const Context& context);
 
-    /// Forgets groups that were idle for longer than the policy keeps them, at most `most`. How many were.
-    unsigned forget(const Context& context, unsigned most);
+    /// Forgets groups that were idle for longer than the policy keeps them, at most `most`, and the content of those that
+    /// failed for longer than they are kept.
+    struct Forgotten {
+        unsigned groups = 0;
+        std::vector<std::int64_t> untold;  // of those whose content ended: somebody failed in them, and nobody was told
+    };
+    Forgotten forget(const Context& context, unsigned most);
     base::Time next_forgotten(const coalesce::Policy& policy);  // history time
 
     /// Segment -> bytes that are still needed.
@@ -113,6 +133,12 @@ private:
     void store_content(StoredGroup& group, const Copy& copy, const std::vector<Extent>& extents, const Context& context);
     void drop_content(StoredGroup& group);
     void record_copy(const StoredGroup& group, const Copy& copy, const Acceptance& acceptance);
+    void put_extents(std::int64_t group, const std::vector<Extent>& extents);
+    std::vector<std::int64_t> changeable(Change change, const Context& context);
+    std::int64_t put_notice(const OwedNotice& owed, std::int64_t about, const std::vector<Extent>& extents,
+                            const Context& context);
+    void remember_apart(const coalesce::Member& member, const Context& context);
+    bool is_apart(const std::string& address, const Context& context);
     void record_attempts(StoredGroup& group, const Settlement& settlement, const Context& context);
 
     Database database_;
@@ -121,6 +147,7 @@ private:
     Head head_;
     Head committed_;
     bool smtputf8_ = false;
+    bool any_apart_ = true;  // false: nobody is remembered as refused alone
     int log_pages_ = 0;
 };
 

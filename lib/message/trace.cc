@@ -1,17 +1,16 @@
 #include "message/trace.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
-#include <cstdio>
 #include <set>
 #include <vector>
 
 #include "base/escape.h"
 #include "message/addresses.h"
 #include "message/characters.h"
+#include "message/date.h"
 #include "message/for_clause.h"
 #include "message/header.h"
+#include "message/mailbox.h"
 #include "message/names.h"
 
 namespace onecopy::message {
@@ -43,22 +42,6 @@ std::string client_comment(std::string_view client) {
     if (client == "unix") return "(unix)";
     const bool bare_v6 = client.find(':') != client.npos && !client.starts_with("IPv6:");
     return std::string("([").append(bare_v6 ? "IPv6:" : "").append(safe_word(client)).append("])");
-}
-
-// RFC 5322 3.3, in UTC and in no locale's words.
-std::string date(base::WallTime time) {
-    constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    constexpr std::array weekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day calendar(day);
-    const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "%s, %u %s %04d %02d:%02d:%02d +0000",
-                  weekdays.at(std::chrono::weekday(day).c_encoding()), static_cast<unsigned>(calendar.day()),
-                  months.at(static_cast<unsigned>(calendar.month()) - 1), static_cast<int>(calendar.year()),
-                  static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()));
-    return text.data();
 }
 
 // Appends words that stay together, on the same line where there is room.
@@ -271,6 +254,30 @@ std::string without_private(std::string_view header_block, std::span<const Addre
         }
     }
     return out;
+}
+
+namespace {
+
+// A recipient's address, and what it may have been before rewrite_domains.
+Addresses addresses_of(const std::string& address, const RewriteDomains& rewrite_domains) {
+    Addresses addresses{address};
+    const std::string_view domain = domain_of(address);
+    const std::string normal = normal_domain(domain);
+    for (const auto& [from, to] : rewrite_domains) {
+        if (from.empty() || normal != normal_domain(to)) continue;
+        addresses.push_back(address.substr(0, address.size() - domain.size()) + from);
+    }
+    return addresses;
+}
+
+}  // namespace
+
+std::string forwarded_header(std::string_view header_block, std::span<const std::string> recipients,
+                             const RewriteDomains& rewrite_domains) {
+    std::vector<Addresses> everyone;
+    for (const std::string& address : recipients) everyone.push_back(addresses_of(address, rewrite_domains));
+    const std::size_t ours = received_field_size(header_block);
+    return std::string(header_block.substr(0, ours)) + without_private(header_block.substr(ours), everyone);
 }
 
 std::size_t hops(std::string_view header_block) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,14 @@ using Addresses = std::vector<std::string>;
 /// which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing or has no dot, as
 /// fetchers write `joe@localhost`.
 std::string without_private(std::string_view header_block, std::span<const Addresses> recipients);
+
+/// What rewrite_domains says: a domain (lower case) and what stands for it.
+using RewriteDomains = std::map<std::string, std::string>;
+
+/// The header of a message of ours, our Received on top, as it goes out to any of `recipients`: without_private() of all but
+/// our own field, which is made to be seen and counts for no limit.
+std::string forwarded_header(std::string_view header_block, std::span<const std::string> recipients,
+                             const RewriteDomains& rewrite_domains);
 
 /// The number of Received fields (RFC 5321 6.3).
 std::size_t hops(std::string_view header_block);

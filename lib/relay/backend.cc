@@ -103,6 +103,14 @@ void Backend::configure(Settings settings) {
     end_idle();
 }
 
+void Backend::wake() {
+    for (const auto& server : servers_) {
+        server->rests_until = {};
+        server->failures = 0;
+    }
+    owner_.available();
+}
+
 void Backend::run(Job job) {
     jobs_.push_back(std::move(job));
     pump();

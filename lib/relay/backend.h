@@ -44,6 +44,8 @@ public:
     void run(Job job);
     /// Connections that have other settings end when they are idle.
     void configure(Settings settings);
+    /// Servers that rest are tried again at once.
+    void wake();
     /// Nobody but a resting server is left.
     bool all_rest() const;
     /// Some server has served since it last rested, so that more than one attempt at a time is worth it.

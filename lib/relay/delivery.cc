@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/units.h"
-#include "message/mailbox.h"
 #include "message/trace.h"
 #include "relay/verdicts.h"
 
@@ -16,37 +15,29 @@ using Recipients = std::vector<ledger::Due::Recipient>;
 
 constexpr std::size_t most_logged_recipients = 20;
 
-std::string addresses_of(const Recipients& recipients) {
+std::string joined(const std::vector<std::string>& addresses) {
     std::string all;
-    for (std::size_t i = 0; i < recipients.size(); ++i) {
-        if (i == most_logged_recipients) return all + ",... " + std::to_string(recipients.size()) + " in all";
-        all += (i == 0 ? "" : ",") + recipients[i].address;
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        if (i == most_logged_recipients) return all + ",... " + std::to_string(addresses.size()) + " in all";
+        all += (i == 0 ? "" : ",") + addresses[i];
     }
     return all;
 }
 
-using RewriteDomains = std::map<std::string, std::string>;
-
-/// A recipient's address, and what it may have been before rewrite_domains.
-message::Addresses addresses_of(const std::string& address, const RewriteDomains& rewrite_domains) {
-    message::Addresses addresses{address};
-    const std::string_view domain = message::domain_of(address);
-    const std::string normal = message::normal_domain(domain);
-    for (const auto& [from, to] : rewrite_domains) {
-        if (from.empty() || normal != message::normal_domain(to)) continue;
-        addresses.push_back(address.substr(0, address.size() - domain.size()) + from);
-    }
-    return addresses;
+std::string addresses_of(const Recipients& recipients) {
+    std::vector<std::string> addresses;
+    for (const ledger::Due::Recipient& recipient : recipients) addresses.push_back(recipient.address);
+    return joined(addresses);
 }
 
-/// Our own field is made to be seen, and counts for no limit of the message's header.
-std::string outgoing_header(const ledger::Due& due, const RewriteDomains& rewrite_domains) {
+const char* told_words(coalesce::Tell what) {
+    if (what == coalesce::tell_failed) return "failed";
+    return what == coalesce::tell_delayed ? "delayed" : "relayed";
+}
+
+std::string outgoing_header(const ledger::Due& due, const message::RewriteDomains& rewrite_domains) {
     const std::string& header = due.content->header;
-    if (due.untouched) return header;
-    std::vector<message::Addresses> everyone;
-    for (const std::string& address : due.everyone) everyone.push_back(addresses_of(address, rewrite_domains));
-    const std::size_t ours = message::received_field_size(header);
-    return header.substr(0, ours) + message::without_private(std::string_view(header).substr(ours), everyone);
+    return due.untouched ? header : message::forwarded_header(header, due.everyone, rewrite_domains);
 }
 
 Backend::Settings backend_settings(const config::Config& config, const Credentials& credentials) {
@@ -179,6 +170,7 @@ void Delivery::log_transaction(const Sending& sending, const Recipients& tried, 
                               {"delivered", count(What::delivered)},
                               {"refused", count(What::refused)},
                               {"deferred", count(What::deferred) + count(What::rested)},
+                              {"apart", count(What::apart)},
                               {"ms", report.took.count()},
                               {"reply", reply}});
     if (settlement.possible_duplicate) {
@@ -206,6 +198,19 @@ void Delivery::log_settled(const ledger::Settled& settled) {
         base::Duration wait = std::max(settled.next - settled.now, base::Duration(0));
         log::info("deferred", {{"group", settled.group}, {"next_try_seconds", wait.count() / 1000}});
     }
+}
+
+/// The notices themselves are in the queue by now, like any mail.
+void Delivery::told(const ledger::Told& told) {
+    for (const ledger::Told::Notice& notice : told.notices) {
+        log::info("notice", {{"group", notice.group},
+                             {"about", told.about},
+                             {"what", told_words(notice.what)},
+                             {"to", notice.to},
+                             {"recipients", joined(notice.recipients)}});
+    }
+    if (!told.untold.empty()) log::warning("untold", {{"group", told.about}, {"recipients", joined(told.untold)}});
+    ask_for_more();
 }
 
 void Delivery::stop(std::function<void()> done) {

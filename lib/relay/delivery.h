@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "ledger/ledger_thread.h"
+#include "message/trace.h"
 #include "relay/backend.h"
 
 namespace onecopy::relay {
@@ -30,8 +31,11 @@ public:
     /// For the ledger's handler.
     void due(std::vector<ledger::Due> groups);
     void settled(const ledger::Settled& settled);
+    void told(const ledger::Told& told);
 
     void configure(const config::Config& config, const Credentials& credentials);
+    /// Servers that rest are tried again at once.
+    void wake() { backend_.wake(); }
     void stop(std::function<void()> done);
 
     Counters counters() const;
@@ -53,7 +57,7 @@ private:
     Backend backend_;
     unsigned connections_ = 1;
     std::size_t max_recipients_ = 1;
-    std::map<std::string, std::string> rewrite_domains_;
+    message::RewriteDomains rewrite_domains_;
     unsigned asked_for_ = 0;  // of the ledger, not handed out yet
     std::size_t in_flight_ = 0;
     std::map<std::int64_t, std::shared_ptr<Sending>> unsettled_;  // by group: wait for the ledger before they go on

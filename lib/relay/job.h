@@ -22,6 +22,7 @@ struct Report {
     Fate fate = Fate::no_server;
     smtp::ClientTransaction::Result result;
     bool ill = false;
+    bool dsn = true;     // the server tells senders what becomes of their mail (RFC 3461)
     std::string server;  // host:port; empty where there was none
     std::string words;
     base::Duration took{};

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "relay/verdicts.h"
 
 namespace onecopy::relay {
 namespace {
@@ -198,14 +199,27 @@ void Outgoing::done(const smtp::ClientTransaction::Result& result) {
     report.fate = Report::Fate::answered;
     report.result = result;
     report.ill = session_->ill();
+    report.dsn = session_->extensions().dsn;
     report.server = server_;
     report.took = base::boot_clock() - started_;
     ++transactions_;
     ready_ = false;
     reader_.reset();
+    rest_if_overloaded(report);
     Job job = *std::exchange(job_, std::nullopt);
     owner_.finished(std::move(job), report);
     if (!session_->dead() && !quitting_) ready();
+}
+
+/// What it said of itself it said in a reply to the mail (Exchange's back pressure: 452 4.3.1).
+void Outgoing::rest_if_overloaded(Report& report) {
+    using Outcome = smtp::ClientTransaction::Outcome;
+    if (report.ill) return;
+    for (const auto& recipient : report.result.recipients) {
+        if (recipient.outcome != Outcome::deferred || !is_about_server(recipient.reply)) continue;
+        report.ill = true;
+        return owner_.ill(recipient.reply);
+    }
 }
 
 /// A server that ends a resting connection, with 421 or without a word, is not ill for that.

@@ -63,6 +63,7 @@ private:
     void done(const smtp::ClientTransaction::Result& result) override;
     void ill(const smtp::Reply& reply) override;
 
+    void rest_if_overloaded(Report& report);
     void connect_next();
     bool fall_back(const std::string& why);
     void step();

@@ -19,6 +19,10 @@ coalesce::Policy rules_of(const config::Config& config) {
     policy.keep_failed = config.delivery.keep_failed;
     policy.retry = config.delivery.retry;
     policy.expire = config.delivery.expire;
+    policy.warn_after = config.delivery.warn_after;
+    policy.telling = {static_cast<coalesce::Notified>(config.delivery.notify), config.delivery.postmaster};
+    for (const auto& [from, to] : config.recipients.rewrite_domains)
+        policy.rewrite_domains[message::normal_domain(from)] = to;
     return policy;
 }
 

@@ -20,11 +20,15 @@ bool is_about_size(const smtp::Reply& reply) {
 
 /// A server that fell ill blames no mail; only who had a temporary refusal of his own before that keeps it.
 Outcome::What putting_off(const smtp::Reply& reply, bool ill) {
-    bool own = reply.transient() && reply.code != 421;
+    bool own = reply.transient() && reply.code != 421 && !is_about_server(reply);
     return ill && !own ? Outcome::What::rested : Outcome::What::deferred;
 }
 
 }  // namespace
+
+bool is_about_server(const smtp::Reply& reply) {
+    return reply.transient() && reply.status.starts_with("4.3.");
+}
 
 Verdicts judge(const Recipients& tried, const Report& report) {
     switch (report.fate) {
@@ -43,10 +47,11 @@ Verdicts judge(const Recipients& tried, const Report& report) {
         const std::string text = answers[i].reply.text();
         switch (answers[i].outcome) {
             case Answer::delivered:
-                verdicts.outcomes.push_back({tried[i].member, Outcome::What::delivered, text});
+                verdicts.outcomes.push_back({tried[i].member, Outcome::What::delivered, text, report.dsn});
                 break;
             case Answer::refused:
                 if (answers[i].shared && !is_about_size(answers[i].reply)) {
+                    verdicts.outcomes.push_back({tried[i].member, Outcome::What::apart, text});
                     verdicts.alone.push_back(tried[i]);
                 } else {
                     verdicts.outcomes.push_back({tried[i].member, Outcome::What::refused, text});
@@ -64,7 +69,7 @@ Verdicts judge(const Recipients& tried, const Report& report) {
                 break;
         }
     }
-    if (!verdicts.outcomes.empty() || !verdicts.alone.empty()) return verdicts;
+    if (!verdicts.outcomes.empty()) return verdicts;
     return all(tried, Outcome::What::deferred, "the server takes no recipient");  // no progress: not at once again
 }
 

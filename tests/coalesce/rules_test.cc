@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <utility>
 
 using namespace onecopy;
 using namespace onecopy::coalesce;
@@ -206,8 +207,189 @@ TEST_CASE("a resting backend fixes nothing and costs no step") {
     life.outcome(1, What::rested, seconds(30), "connection refused");
     CHECK(life.group.members[0].attempts == 0);
     CHECK(life.group.tried);
-    CHECK(due(life.group) == base::Time(seconds(30) + rest_pause));
+    CHECK(due(life.group) == base::Time(base::Duration(33'750)));
     CHECK(life.arrive(clean, seconds(31)).store_header);
+}
+
+TEST_CASE("mail that meets only ill servers is left alone the longer the older it is, within bounds") {
+    const std::pair<base::Duration, base::Duration> rows[] = {{seconds(0), seconds(1)},
+                                                              {seconds(8), seconds(1)},
+                                                              {seconds(80), seconds(10)},
+                                                              {minutes(8), minutes(1)},
+                                                              {days(1), minutes(1)}};
+    for (const auto& [age, rest] : rows) {
+        CAPTURE(age.count());
+        Life life(copy_for({"a@x"}));
+        life.policy.window = seconds(0);
+        life.arrive(copy_for({"a@x"}), seconds(0));
+        life.outcome(1, What::rested, age);
+        CHECK(due(life.group) == base::Time(age + rest));
+    }
+}
+
+TEST_CASE("who is refused together with others is tried apart, at once, until he ends") {
+    Life life(copy_for({"a@x", "b@x", "c@x"}));
+    life.arrive(copy_for({"a@x", "b@x", "c@x"}), seconds(0));
+    const base::Time was_due = due(life.group);
+    for (std::int64_t member : {1, 2, 3}) life.outcome(member, What::apart, seconds(30), "554 5.7.1 not all of you");
+    for (const Member& member : life.group.members) {
+        CHECK(member.apart);
+        CHECK(member.state == State::pending);
+        CHECK(member.due == was_due);
+        CHECK(member.attempts == 0);
+        CHECK(member.owed == 0);
+    }
+    life.outcome(1, What::delivered, seconds(31));
+    life.outcome(2, What::refused, seconds(31));
+    life.outcome(3, What::deferred, seconds(31));
+    CHECK(life.group.members[2].apart);
+    const Concluded concluded = conclude(life.group);
+    CHECK(concluded.changed == std::vector<std::size_t>{0, 1});
+    CHECK(concluded.spoilers == std::vector<std::size_t>{1});
+    CHECK_FALSE(life.group.members[1].apart);
+    CHECK(life.group.members[2].apart);
+}
+
+TEST_CASE("a message that is refused for everybody, each alone, was spoiled by nobody") {
+    Life life(copy_for({"a@x", "b@x"}));
+    life.arrive(copy_for({"a@x", "b@x"}), seconds(0));
+    for (std::int64_t member : {1, 2}) life.outcome(member, What::apart, seconds(30));
+    for (std::int64_t member : {1, 2}) life.outcome(member, What::refused, seconds(31));
+    CHECK(conclude(life.group).spoilers.empty());
+}
+
+TEST_CASE("both outcomes of one attempt count, in their order") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    const Outcome both[] = {{1, What::apart, "554 no"}, {1, What::rested, "the server fell ill"}};
+    settle(life.group, both, life.policy, at(seconds(30)));
+    CHECK(life.group.members[0].apart);
+    CHECK(life.group.members[0].reply == "the server fell ill");
+    CHECK(due(life.group) > base::Time(seconds(30)));
+}
+
+TEST_CASE("a failure is owed once for a recipient, however often he fails") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::refused, seconds(30));
+    Member& member = life.group.members[0];
+    CHECK(member.owed == tell_failed);
+    SUBCASE("a further copy before anybody was told takes it back, since it may still end well") {
+        life.arrive(copy_for({"a@x"}), seconds(40));
+        CHECK(member.owed == 0);
+        life.outcome(1, What::refused, seconds(80));
+        CHECK(member.owed == tell_failed);
+    }
+    SUBCASE("who was told is not told again") {
+        member.told = std::exchange(member.owed, 0);
+        life.group.has_content = true;
+        SUBCASE("for a further copy") {
+            life.arrive(copy_for({"a@x"}), seconds(40));
+        }
+        SUBCASE("for a retry by hand") {
+            CHECK(retry(life.group, at(seconds(40))) == std::vector<std::size_t>{0});
+        }
+        REQUIRE(member.state == State::pending);
+        life.outcome(1, What::refused, seconds(80));
+        CHECK(member.state == State::failed);
+        CHECK(member.owed == 0);
+    }
+}
+
+TEST_CASE("expiry is a failure like any other") {
+    Life life(copy_for({"a@x"}));
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::deferred, days(6), "450 4.2.1 not today");
+    CHECK(life.group.members[0].owed == tell_failed);
+    CHECK(life.group.members[0].reply == std::string(expired_words) + "5d: 450 4.2.1 not today");
+}
+
+TEST_CASE("a delay is owed at the first failed attempt after warn_after, once, where NOTIFY does not speak against it") {
+    const std::pair<unsigned, unsigned> rows[] = {{0, tell_delayed},
+                                                  {Notify::delay, tell_delayed},
+                                                  {Notify::delay | Notify::failure, tell_delayed},
+                                                  {Notify::failure, 0},
+                                                  {Notify::never, 0}};
+    for (What what : {What::deferred, What::rested}) {
+        for (const auto& [notify, owed] : rows) {
+            CAPTURE(notify);
+            Life life(asking({"a@x"}, {notify, ""}));
+            life.policy.warn_after = hours(4);
+            life.arrive(asking({"a@x"}, {notify, ""}), seconds(0));
+            Member& member = life.group.members[0];
+            life.outcome(1, what, hours(4) - seconds(1));
+            CHECK(member.owed == 0);
+            life.outcome(1, what, hours(4));
+            CHECK(member.owed == owed);
+            member.told = std::exchange(member.owed, 0);
+            life.outcome(1, what, hours(5));
+            CHECK(member.owed == 0);
+            life.outcome(1, What::delivered, hours(6));
+            CHECK(member.owed == 0);
+        }
+    }
+}
+
+TEST_CASE("a delay that nobody heard of yet is no news once he has it") {
+    Life life(copy_for({"a@x"}));
+    life.policy.warn_after = hours(4);
+    life.arrive(copy_for({"a@x"}), seconds(0));
+    life.outcome(1, What::deferred, hours(4));
+    life.outcome(1, What::delivered, hours(5));
+    CHECK(life.group.members[0].owed == 0);
+}
+
+TEST_CASE("who asked for SUCCESS is told how far his mail came where the server tells nobody") {
+    for (unsigned notify : {0u, unsigned{Notify::failure}, unsigned{Notify::success}, Notify::success | Notify::failure}) {
+        for (bool dsn : {true, false}) {
+            CAPTURE(notify);
+            CAPTURE(dsn);
+            Life life(asking({"a@x"}, {notify, ""}));
+            life.arrive(asking({"a@x"}, {notify, ""}), seconds(0));
+            const Outcome outcome{1, What::delivered, "250 ok", dsn};
+            settle(life.group, {&outcome, 1}, life.policy, at(seconds(30)));
+            const bool owed = !dsn && (notify & Notify::success) != 0;
+            CHECK(life.group.members[0].owed == (owed ? unsigned{tell_relayed} : 0));
+        }
+    }
+}
+
+TEST_CASE("by hand: retry, drop and forget do what they say to whom they can, and to nobody else") {
+    Life life(copy_for({"pending@x", "delivered@x", "failed@x", "dropped@x", "ignored@x"}));
+    life.arrive(copy_for({"pending@x", "delivered@x", "failed@x", "dropped@x", "ignored@x"}), seconds(0));
+    life.group.has_content = true;
+    const State states[] = {State::pending, State::delivered, State::failed, State::dropped, State::ignored};
+    for (std::size_t i = 0; i < 5; ++i) life.group.members[i].state = states[i];
+    auto after = [&] {
+        std::vector<State> found;
+        for (const Member& member : life.group.members) found.push_back(member.state);
+        return found;
+    };
+    using States = std::vector<State>;
+    const Now now = at(seconds(10));
+    SUBCASE("retry") {
+        CHECK(retry(life.group, now).size() == 2);
+        CHECK(after() == States{State::pending, State::delivered, State::pending, State::dropped, State::ignored});
+        CHECK(life.group.members[0].due == now.ledger);
+        CHECK(life.group.members[2].due == now.ledger);
+        CHECK(life.group.members[2].since == now.history);
+    }
+    SUBCASE("retry without the message itself") {
+        life.group.has_content = false;
+        CHECK(retry(life.group, now).size() == 1);
+        CHECK(life.group.members[2].state == State::failed);
+    }
+    SUBCASE("drop") {
+        CHECK(drop(life.group, now).size() == 2);
+        CHECK(after() == States{State::dropped, State::delivered, State::dropped, State::dropped, State::ignored});
+        CHECK(life.group.members[0].owed == 0);
+    }
+    SUBCASE("forget") {
+        CHECK(forget(life.group, now).size() == 3);
+        CHECK(after() == States{State::pending, State::forgotten, State::forgotten, State::forgotten, State::ignored});
+        Joined joined = life.arrive(copy_for({"delivered@x", "failed@x", "dropped@x"}), seconds(20));
+        CHECK(joined.verdicts == std::vector{Verdict::again, Verdict::again, Verdict::again});
+    }
 }
 
 TEST_CASE("retry steps: each in turn, the last repeats") {

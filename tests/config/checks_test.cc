@@ -86,7 +86,7 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
     const std::string grouping = local + "grouping:\n  ";
     const std::string limits = local + "limits:\n  ";
     const Row rows[] = {
-        {"", "recipients.local_domains is empty"},
+        {"delivery: {postmaster: me@corp.example}\n", "recipients.local_domains is empty"},
         {grouping + "match: [message-id]\n", "grouping.match has no content"},
         {grouping + "observe: true\n", "grouping.observe is on"},
         {grouping + "observe: true\n  window: 0\n", "grouping.observe is on"},
@@ -109,7 +109,9 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         REQUIRE(warnings.size() == 1);
         CHECK(warnings[0].starts_with(row.begins));
     }
-    CHECK(warned("recipients:\n  foreign: reject\n").size() == 2);
+    CHECK(warned("recipients:\n  foreign: reject\n").size() == 3);
+    CHECK(warned("").back().starts_with("delivery.postmaster is not set"));
+    CHECK(warned("delivery: {notify: none}\n").size() == 1);
     const auto behind = [](const std::string& server) {
         const std::string backend = "  servers: [\"" + server + "\"]\n  tls: none\n  username: me\n  password_file: /p\n";
         return read("listen: [{address: \"127.0.0.1:25\"}]\nbackend:\n" + backend + local).warnings;

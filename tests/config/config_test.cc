@@ -274,9 +274,6 @@ TEST_CASE("a key of a feature that is not there takes its default, and nothing e
         std::string taken, refused;
     };
     const Row rows[] = {
-        {"delivery.warn_after", "4h", "1h"},
-        {"delivery.warn_after", "0s", "5m"},
-        {"delivery.notify", "sender", "postmaster"},
         {"http.address", "", "127.0.0.1:9925"},
     };
     for (const Row& row : rows) {
@@ -284,11 +281,6 @@ TEST_CASE("a key of a feature that is not there takes its default, and nothing e
         CHECK(complaint(row.key, row.taken) == "");
         CHECK(complaint(row.key, row.refused).find("not supported yet") != std::string::npos);
     }
-}
-
-TEST_CASE("the defaults that are not in force are named, unless they are set to what is") {
-    CHECK(defaults_not_in_force(read(least).config) == Lines{"delivery.warn_after", "delivery.notify"});
-    CHECK(defaults_not_in_force(read(everything).config).empty());
 }
 
 TEST_CASE("values are checked against each other") {

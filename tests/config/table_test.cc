@@ -157,8 +157,6 @@ TEST_CASE("a key whose feature is not there says so, and what may stand there in
     };
     const std::string none = "is not supported yet: this version has no ";
     const Row rows[] = {
-        {"delivery.warn_after", "1h", "`1h` " + none + "delay notices; leave it out, or write 4h or 0s"},
-        {"delivery.notify", "postmaster", "`postmaster` " + none + "failure notices; leave it out, or write sender or none"},
         {"http.address", "127.0.0.1:9925", "`127.0.0.1:9925` " + none + "status page; leave it empty"},
     };
     std::set<std::string> tried;

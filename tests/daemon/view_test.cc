@@ -40,7 +40,10 @@ TEST_CASE("a group is held in its window, queued after it, failed where somebody
     CHECK(shown(waiting).at("due_in_seconds") == 1.5);
     waiting.held = false;
     CHECK(shown(waiting).at("state") == "queued");
-    CHECK(shown(group_of({State::delivered, State::failed})).at("state") == "failed");
+    ledger::GroupRecord failed = group_of({State::delivered, State::failed});
+    CHECK_MESSAGE(shown(failed).at("state") == "done", "it is not kept any more");
+    failed.has_content = true;
+    CHECK(shown(failed).at("state") == "failed");
     CHECK(shown(group_of({State::delivered, State::ignored})).at("state") == "done");
     CHECK(shown(group_of({State::delivered})).at("due_in_seconds").is_null());
 }
@@ -48,10 +51,11 @@ TEST_CASE("a group is held in its window, queued after it, failed where somebody
 TEST_CASE("every state of a recipient has its name") {
     using coalesce::State;
     json recipients =
-        shown(group_of({State::pending, State::delivered, State::failed, State::dropped, State::ignored})).at("recipients");
+        shown(group_of({State::pending, State::delivered, State::failed, State::dropped, State::ignored, State::forgotten}))
+            .at("recipients");
     std::vector<std::string> names;
     for (const json& one : recipients) names.push_back(one.at("state"));
-    CHECK(names == std::vector<std::string>{"pending", "delivered", "failed", "dropped", "ignored"});
+    CHECK(names == std::vector<std::string>{"pending", "delivered", "failed", "dropped", "ignored", "forgotten"});
 }
 
 TEST_CASE("copies and attempts stand in the document where they were asked for") {
@@ -98,7 +102,8 @@ TEST_CASE("status joins what the process knows with what the spool counts") {
 }
 
 TEST_CASE("the short answers are documents too") {
-    CHECK(json::parse(view::released(3)) == json{{"released", 3}});
+    CHECK(json::parse(view::changed(ledger::Change::release, 3)) == json{{"released", 3}});
+    CHECK(json::parse(view::changed(ledger::Change::forget, 1)) == json{{"forgotten", 1}});
     CHECK(json::parse(view::error("no \"such\" group")) == json{{"error", "no \"such\" group"}});
 }
 

@@ -61,12 +61,19 @@ public:
         if (operation.done && settlement.finished) spool_->in_flight().erase(settlement.group);
         return settled;
     }
+    Changed change(Change change, std::vector<std::int64_t> groups = {}) {
+        Changed changed;
+        Spool::Operation operation{
+            [&](const Context& context) { changed = spool_->ledger().change(change, groups, context); }};
+        spool_->transact({&operation, 1}, moment);
+        return changed;
+    }
     /// As the ledger's thread hands them out.
     std::vector<Due> take_due(std::size_t most = 100) {
         std::vector<Due> due;
         for (std::int64_t group : spool_->ledger().due(spool_->now(moment.boot), most, spool_->in_flight())) {
             spool_->in_flight().insert(group);
-            due.push_back(spool_->ledger().load_due(group));
+            due.push_back(spool_->load_due(group, moment));
         }
         return due;
     }

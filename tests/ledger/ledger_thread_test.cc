@@ -29,6 +29,7 @@ public:
         LedgerThread::Handler handler;
         handler.due = [this](std::vector<Due> groups) { std::ranges::move(groups, std::back_inserter(due)); };
         handler.settled = [this](const Settled& one) { settled.push_back(one); };
+        handler.told = [this](const Told& one) { told.push_back(one); };
         handler.broken = [this](const std::string& why) { broken = why; };
         handler.notice = [this](base::Level, std::string event, std::string) { notices.push_back(std::move(event)); };
         thread.emplace(
@@ -70,6 +71,7 @@ public:
 
     coalesce::Policy policy;
     std::vector<Due> due;
+    std::vector<Told> told;
     std::vector<Settled> settled;
     std::vector<std::string> notices;
     std::string broken;
@@ -192,9 +194,10 @@ TEST_CASE("release answers how many groups it made due") {
     std::int64_t group = bench.offer(make_copy({"a@x"}, "<1@x>")).group;
     bench.offer(make_copy({"a@x"}, "<2@x>"));
     std::vector<unsigned> answers;
-    bench.thread->release(group, [&](unsigned released) { answers.push_back(released); });
-    bench.thread->release(99, [&](unsigned released) { answers.push_back(released); });
-    bench.thread->release(0, [&](unsigned released) { answers.push_back(released); });
+    auto note = [&](const Changed& changed) { answers.push_back(changed.groups); };
+    bench.thread->change(Change::release, {group}, note);
+    bench.thread->change(Change::release, {99}, note);
+    bench.thread->change(Change::release, {}, note);
     REQUIRE(bench.until([&] { return answers.size() == 3 && bench.due.size() == 2; }));
     CHECK(answers == std::vector<unsigned>{1, 0, 1});
 }

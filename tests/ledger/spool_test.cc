@@ -67,11 +67,11 @@ TEST_CASE("what the backend said is stored, and content goes with the last who n
     CHECK(record.members[1].state == State::failed);
     CHECK(record.members[1].reply == "550 no");
     CHECK(record.attempts.size() == 4);
-    CHECK(bench.spool().ledger().load_due(due.group).content != nullptr);
+    CHECK(bench.spool().load_due(due.group, bench.moment).content != nullptr);
     bench.offer(make_copy({"b@x"}));
     bench.pass(seconds(30));
     bench.settle_all(bench.take_due().at(0), What::delivered);
-    CHECK(bench.spool().ledger().load_due(due.group).content == nullptr);
+    CHECK(bench.spool().load_due(due.group, bench.moment).content == nullptr);
 }
 
 TEST_CASE("what MAIL and RCPT asked for is handed out as it came, after a death too, and each has his own") {
@@ -456,7 +456,7 @@ TEST_CASE("a spool of another version, another program's file, and no database a
         const char* sql;
         const char* words;
     };
-    const Row rows[] = {{"PRAGMA user_version=3", "the spool is of version 3, this onecopyd knows version 2; install"},
+    const Row rows[] = {{"PRAGMA user_version=4", "the spool is of version 4, this onecopyd knows version 3; install"},
                         {"PRAGMA user_version=0", "the spool is of version 0"},
                         {"PRAGMA user_version=-1", "the spool is of version -1"},
                         {"PRAGMA application_id=1", "not a spool of onecopy's"},
@@ -549,18 +549,12 @@ TEST_CASE("release makes one group, or all, due now") {
     Bench bench;
     std::int64_t one = bench.offer(make_copy({"a@x"}, "<1@x>")).group;
     bench.offer(make_copy({"a@x"}, "<2@x>"));
-    auto release = [&](std::int64_t group) {
-        unsigned released = 0;
-        Spool::Operation operation{
-            [&](const Context& context) { released = bench.spool().ledger().release(group, context); }};
-        bench.spool().transact({&operation, 1}, bench.moment);
-        return released;
-    };
-    CHECK(release(one) == 1);
+    auto release = [&](std::vector<std::int64_t> groups) { return bench.change(Change::release, std::move(groups)).groups; };
+    CHECK(release({one}) == 1);
     CHECK(bench.take_due().size() == 1);
-    CHECK(release(0) == 1);
+    CHECK(release({}) == 1);
     CHECK(bench.take_due().size() == 1);
-    CHECK(release(99) == 0);
+    CHECK(release({99}) == 0);
 }
 
 TEST_SUITE_END();

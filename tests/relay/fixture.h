@@ -32,6 +32,7 @@ public:
         ledger::LedgerThread::Handler handler;
         handler.due = [this](std::vector<ledger::Due> groups) { when_due(std::move(groups)); };
         handler.settled = [this](const ledger::Settled& one) { when_settled(one); };
+        handler.told = [this](const ledger::Told& one) { when_told(one); };
         handler.broken = [this](const std::string& why) { broken = why; };
         handler.notice = [](base::Level, const std::string&, const std::string&) {};
         auto post = [this](std::function<void()> task) {
@@ -80,6 +81,7 @@ public:
     std::function<void(const ledger::Settled&)> when_settled = [this](const ledger::Settled& one) {
         settled.push_back(one);
     };
+    std::function<void(const ledger::Told&)> when_told = [](const ledger::Told&) {};
     std::string broken;
     bool holding = false;
     std::vector<std::function<void()>> held;

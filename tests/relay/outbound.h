@@ -24,6 +24,10 @@ struct Outbound : House {
             settled.push_back(one);
             delivery->settled(one);
         };
+        when_told = [this](const ledger::Told& one) {
+            told.push_back(one);
+            delivery->told(one);
+        };
     }
     ~Outbound() { delivery.reset(); }
     void start() { delivery.emplace(loop, worker, *ledger, config, credentials); }
@@ -53,6 +57,7 @@ struct Outbound : House {
     }
     void reload() { delivery->configure(config, credentials); }
 
+    std::vector<ledger::Told> told;
     config::Config config;
     Credentials credentials;
     std::list<Sink> sinks;

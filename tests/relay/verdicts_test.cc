@@ -40,7 +40,7 @@ Report answered(const std::vector<Answered>& answers, bool ill = false) {
 
 /// `1 delivered 250 2.0.0 ok`.
 std::vector<std::string> told(const Verdicts& verdicts) {
-    const char* names[] = {"delivered", "refused", "deferred", "rested"};
+    const char* names[] = {"delivered", "refused", "deferred", "rested", "apart"};
     std::vector<std::string> lines;
     for (const coalesce::Outcome& one : verdicts.outcomes) {
         lines.push_back(std::to_string(one.member) + " " + names[static_cast<int>(one.what)] + " " + one.reply);
@@ -76,7 +76,7 @@ TEST_CASE("each recipient has the outcome that the server gave him") {
 TEST_CASE("a 5xx to the data of several is no verdict on any: each is tried alone") {
     const smtp::Reply policy(554, "5.7.1", "not wanted");
     Verdicts several = judge(recipients(2), answered({{Answer::refused, policy, true}, {Answer::refused, policy, true}}));
-    CHECK(told(several) == Lines{});
+    CHECK(told(several) == Lines{"1 apart 554 5.7.1 not wanted", "2 apart 554 5.7.1 not wanted"});
     CHECK(members(several.alone) == Members{1, 2});
 
     Verdicts one = judge(recipients(1), answered({{Answer::refused, policy}}));
@@ -89,7 +89,8 @@ TEST_CASE("who was refused at RCPT, or alone with the data, is not tried alone f
                                                        {Answer::refused, unknown_user},
                                                        {Answer::refused, policy, true},
                                                        {Answer::refused, policy}}));
-    CHECK(told(verdicts) == Lines{"2 refused 550 5.1.1 no such user", "4 refused 554 5.7.1 not wanted"});
+    CHECK(told(verdicts) == Lines{"1 apart 554 5.7.1 not wanted", "2 refused 550 5.1.1 no such user",
+                                  "3 apart 554 5.7.1 not wanted", "4 refused 554 5.7.1 not wanted"});
     CHECK(members(verdicts.alone) == Members{1, 3});
 }
 
