@@ -120,10 +120,11 @@ userdb {{
 
 
 def _settings_since_2_4(users, mailboxes, certificate):
-    tls = f"ssl_server_cert_file = {certificate.certificate}\nssl_server_key_file = {certificate.key}" if certificate else ""
+    tls = "auth_allow_cleartext = yes"
+    if certificate:
+        tls = f"ssl_server_cert_file = {certificate.certificate}\nssl_server_key_file = {certificate.key}"
     return f"""dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
-auth_allow_cleartext = yes
 mail_driver = maildir
 mail_path = {str(mailboxes).replace(USER_PART, "%{user | username}")}
 passdb passwd-file {{

@@ -12,7 +12,7 @@ from ports import free_port
 
 LOGIN, SECRET = "onecopy", "s3cret"
 QUOTA_UNTIL_2_3 = "plugin {\n  quota = maildir:all\n}"
-QUOTA_SINCE_2_4 = "quota all {\n}"
+QUOTA_SINCE_2_4 = "quota_storage_grace = 0\nquota all {\n}"
 # Debian has one mail server at a time: tests/packages.sh unpacks what is not Postfix into this folder.
 UNPACKED = TOP / "build-programs"
 EXIM = UNPACKED / "usr/sbin/exim4"
