@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import grp
 import os
 import pathlib
 import shutil
@@ -24,6 +25,18 @@ def missing(*programs):
     """Which of the programs this machine does not have (they stand in sbin, where an ordinary PATH does not look)."""
     path = os.environ["PATH"] + ":/usr/sbin:/usr/lib/postfix/sbin"
     return [each for each in programs if not shutil.which(each, path=path)]
+
+
+def postfix_missing():
+    """A word where there is none that could run."""
+    if missing("master"):
+        return "not installed: postfix"
+    return "" if os.geteuid() == 0 else "Postfix needs root"
+
+
+def dovecot_missing(protocol):
+    """A word where there is none, or none that speaks this."""
+    return "" if pathlib.Path(f"/usr/lib/dovecot/{protocol}").exists() else f"not installed: dovecot-{protocol}d"
 
 
 def _greets(port):
@@ -78,7 +91,7 @@ def dovecot_settings(directory, protocols, mailboxes, certificate=None):
     """What every Dovecot of ours has: a place of its own, the users of one file, and TLS where there is a certificate.
     `mailboxes` is a path; USER_PART in it stands for the user."""
     uid, gid = dovecot_user()
-    me = "" if os.geteuid() == 0 else f"default_internal_user = {getpass.getuser()}\ndefault_login_user = {getpass.getuser()}\n"
+    me = "" if os.geteuid() == 0 else _DOVECOT_AS_ONESELF.format(user=getpass.getuser(), group=grp.getgrgid(gid).gr_name)
     by_version = _settings_since_2_4 if dovecot_version() >= (2, 4) else _settings_until_2_3
     return by_version(f"{directory}/users", mailboxes, certificate) + f"""
 base_dir = {directory}/run
@@ -99,6 +112,13 @@ service anvil {{
 service stats {{
   chroot =
 }}
+"""
+
+
+_DOVECOT_AS_ONESELF = """
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
 """
 
 

@@ -18,6 +18,23 @@ UNPACKED = TOP / "build-programs"
 EXIM = UNPACKED / "usr/sbin/exim4"
 
 
+# Of Exim: where the name and the password stand, and what it asks for them.
+MECHANISMS = {
+    "PLAIN": ("$auth2", "$auth3", ":"),
+    "LOGIN": ("$auth1", "$auth2", "<| Username: | Password:"),
+}
+
+
+def authenticator(mechanism):
+    name, password, prompts = MECHANISMS[mechanism]
+    return f"""{mechanism}:
+ driver = plaintext
+ server_prompts = {prompts}
+ server_condition = ${{if and{{{{eq{{{name}}}{{{LOGIN}}}}}{{eq{{{password}}}{{{SECRET}}}}}}}}}
+ server_set_id = {name}
+"""
+
+
 def maildir(folder):
     """The messages in a maildir, as bytes."""
     new = pathlib.Path(folder) / "new"
@@ -102,12 +119,7 @@ class Exim(Server):
         return {"env": environment, **user}
 
     def _configuration(self, users):
-        conditions = {name: f"${{if and{{{{eq{{$auth{n}}}{{{LOGIN}}}}}{{eq{{$auth{n + 1}}}{{{SECRET}}}}}}}}}" for name, n in (("PLAIN", 2), ("LOGIN", 1))}
-        prompts = {"PLAIN": ":", "LOGIN": "<| Username: | Password:"}
-        authenticators = "".join(
-            f"{name}:\n driver = plaintext\n server_prompts = {prompts[name]}\n server_condition = {conditions[name]}\n server_set_id = {LOGIN}\n"
-            for name in self.mechanisms
-        )
+        authenticators = "".join(authenticator(name) for name in self.mechanisms)
         return f"""
 keep_environment = LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
 exim_path = {self.home}/exim

@@ -502,7 +502,8 @@ class Swaks(Inbound):
         for tls in ("none", "starttls", "implicit"):
             self.open(proxy_protocol=True, tls=tls)
             layer = {"none": (), "starttls": ("--tls",), "implicit": ("--tlsc",)}[tls]
-            for source, other, first, second in (("192.0.2.1", "192.0.2.2", "TCP4", "AF_INET"), ("2001:db8::1", "2001:db8::2", "TCP6", "AF_INET6")):
+            clients = (("192.0.2.1", "192.0.2.2", "TCP4", "AF_INET"), ("2001:db8::1", "2001:db8::2", "TCP6", "AF_INET6"))
+            for source, other, first, second in clients:
                 ends = ("--proxy-source", source, "--proxy-source-port", "1", "--proxy-dest", other, "--proxy-dest-port", "25")
                 self.swaks(*layer, "--proxy-version", "1", "--proxy-family", first, *ends)
                 self.assertIn(f"connect client={source}", self.daemon_.log())
