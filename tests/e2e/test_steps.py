@@ -1,0 +1,252 @@
+"""Every step by which onecopyd leaves a trace on the disk or the wire, one by one: killed there, or refused by the system.
+
+A scenario is played once to count its steps, and then once for each of them and each fault. A fetcher sends what was not answered
+again, the daemon is started again without the fault, and when nothing is left to do a checker looks at what the servers took: nothing
+is lost, nothing is doubled that a lost answer does not explain, and of each failure its sender is told by one notice.
+"""
+
+import collections
+import concurrent.futures
+import email
+import os
+import pathlib
+import re
+import shutil
+import smtplib
+import struct
+import tempfile
+import time
+import unittest
+
+from harness import PATIENCE, SANITIZED, Daemon, Died, Refused
+from messages import Message, at
+from sink import CLOSE, AtMost, Hooks, Sink
+
+FAULTS = os.environ.get("ONECOPY_FAULTS", "")
+STRIDE = int(os.environ.get("ONECOPY_STRIDE", "1"))  # 1: every step
+SENDER = "sender@far.example"
+POSTMASTER = "postmaster@corp.example"
+
+
+class PartlyRefused(Hooks):
+    """One recipient is refused, one put off at first."""
+
+    def __init__(self):
+        self.put_off = {at("carl")}
+
+    def rcpt(self, transaction, address):
+        if address == at("bert"):
+            return "550 5.1.1 no such user"
+        if address in self.put_off:
+            self.put_off.discard(address)
+            return "450 4.2.1 busy"
+        return None
+
+
+class RefusedForAll(Hooks):
+    def dot(self, transaction):
+        return "550 5.1.1 one of you is unknown" if at("bert") in transaction.recipients else None
+
+
+class NoticesRefused(PartlyRefused):
+    def rcpt(self, transaction, address):
+        return "550 5.7.1 no relaying" if address == SENDER else super().rcpt(transaction, address)
+
+
+class LosesOneAnswer(Hooks):
+    def __init__(self):
+        self.left = 1
+
+    def dot(self, transaction):
+        self.left -= 1
+        return CLOSE if self.left >= 0 else None
+
+
+class Scenario:
+    """What is sent, what the servers do, and what must have become of each recipient."""
+
+    def __init__(self, least, hooks=(Hooks,), sender=SENDER, to=("anna", "bert", "carl"), kind="plain", failed=None, doubts=0, **changes):
+        self.least = least  # steps on the disk, and on the wire: fewer, and the test does not see what it should
+        self.hooks = hooks
+        self.message = Message(1, to=to, kind=kind)
+        self.sender = sender
+        self.failed = failed or {}  # user: who is told
+        self.doubts = doubts  # answers that the servers lose by themselves
+        self.changes = changes
+
+
+SCENARIOS = {
+    "partly refused": Scenario((190, 20), (PartlyRefused,), failed={"bert": SENDER}),
+    "more recipients than the server takes": Scenario((150, 15), (lambda: AtMost(2),)),
+    "refused for all": Scenario((210, 21), (RefusedForAll,), failed={"bert": SENDER}),
+    "the notice is refused": Scenario((240, 21), (NoticesRefused,), failed={"bert": POSTMASTER}),
+    "a large message of the null sender": Scenario((205, 26), (PartlyRefused,), sender="", kind="large", failed={"bert": POSTMASTER}),
+    "the first server loses its answer": Scenario((155, 19), (LosesOneAnswer, Hooks), doubts=1),
+}
+
+
+class Run:
+    """A scenario with one fault."""
+
+    def __init__(self, scenario, fault=""):
+        self.scenario = scenario
+        self.fault = fault
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="onecopy-steps-"))
+        self.count = self.directory / "count"
+        self.count.write_bytes(bytes(16))
+        self.sinks = [Sink(hooks()) for hooks in scenario.hooks]
+        environment = {"LD_PRELOAD": FAULTS, "FAULT": fault, "COUNT": str(self.count)}
+        changes = {
+            "grouping": {"window": "0s"},
+            "delivery": {"retry": ["100ms"], "notify": "sender", "postmaster": POSTMASTER},
+        } | scenario.changes
+        self.daemon = Daemon(self.directory, [sink.address for sink in self.sinks], changes, environment=environment)
+
+    def steps(self):
+        return struct.unpack("QQ", self.count.read_bytes())
+
+    def play(self):
+        """What is wrong in the end; nothing, hopefully."""
+        try:
+            self.live()
+            self.fetch()
+            self.wait_until_nothing_is_left()
+            self.daemon.stop()
+            return self.wrongs()
+        except (AssertionError, TimeoutError, Died) as error:
+            return [f"{type(error).__name__}: {error}"]
+        finally:
+            self.daemon.close()
+            for sink in self.sinks:
+                sink.stop()
+
+    def live(self):
+        """It runs; where the fault ended it, without one."""
+        if self.daemon.running():
+            return
+        if self.daemon.process is not None:
+            self.daemon.environment = {}
+        try:
+            self.daemon.start()
+        except Died:
+            self.daemon.environment = {}
+            self.daemon.start()
+
+    def fetch(self):
+        """As a fetcher does: again, until it has its 250."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                self.daemon.send(self.scenario.sender, self.scenario.message.everyone, self.scenario.message.text())
+                return
+            except (Refused, OSError, smtplib.SMTPException) as refused:
+                if isinstance(refused, Refused) and refused.code >= 500:
+                    raise AssertionError(f"a fetcher would delete it: {refused}") from refused
+                time.sleep(0.02)
+            self.live()
+        raise TimeoutError("it takes no mail")
+
+    def wait_until_nothing_is_left(self):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            self.live()
+            done = self.daemon.ctl_result("--json", "status")
+            counts = re.findall(r'"(?:held|queued|in_flight)": (\d+)', done.stdout)
+            if done.returncode == 0 and counts == ["0", "0", "0"] and not self.missing():
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"something is left: {self.missing()}\n{self.daemon.ctl_result('list', 'all').stdout}")
+
+    def taken(self):
+        return [each for sink in self.sinks for each in sink.transactions if each.accepted]
+
+    def deliveries(self):
+        return collections.Counter(r for each in self.taken() if each.id == self.scenario.message.id for r in each.recipients)
+
+    def notices(self):
+        """Message-ID: (to whom, of whom)."""
+        found = {}
+        for each in self.taken():
+            if each.sender or each.id == self.scenario.message.id:
+                continue
+            text = each.message.decode("latin-1")
+            named = frozenset(re.findall(r"^Final-Recipient: rfc822; (\S+)\r$", text, re.MULTILINE))
+            assert email.message_from_string(text).get_content_type() == "multipart/report"
+            found[each.id] = (each.recipients[0], named)
+        return found
+
+    def missing(self):
+        got, told = self.deliveries(), [to for to, _ in self.notices().values()]
+        wanted = [r for r in self.scenario.message.everyone if r.split("@")[0] not in self.scenario.failed]
+        return [r for r in wanted if not got[r]] + [to for to in set(self.scenario.failed.values()) if to not in told]
+
+    def wrongs(self):
+        scenario, found = self.scenario, self.missing()
+        most = 1 + scenario.doubts + bool(self.fault)
+        for recipient, times in self.deliveries().items():
+            if recipient.split("@")[0] in scenario.failed:
+                found.append(f"{recipient} was refused and got it")
+            if times > most:
+                found.append(f"{recipient} got it {times} times")
+        notices = list(self.notices().values())
+        for user, to in scenario.failed.items():
+            about = [told for told, named in notices if at(user) in named]
+            if about != [to]:
+                found.append(f"of {user} were told: {about}, not {to}")
+        if len(notices) != len(set(scenario.failed.values())):
+            found.append(f"notices: {notices}")
+        bodies = {each.message.partition(b"\r\n\r\n")[2] for each in self.taken() if each.id == scenario.message.id}
+        if bodies != {scenario.message.text().partition(b"\r\n\r\n")[2]}:
+            found.append("other bytes than were sent")
+        return found
+
+    def forget(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@unittest.skipIf(SANITIZED or not FAULTS, "a sanitizer wants to be the first library")
+class EveryStep(unittest.TestCase):
+    def play(self, name):
+        scenario = SCENARIOS[name]
+        first = Run(scenario)
+        self.assertEqual(first.play(), [], first.daemon.log())
+        steps = dict(zip(("disk", "wire"), first.steps()))
+        first.forget()
+        print(f"{name}: {steps['disk']} steps on the disk, {steps['wire']} on the wire")
+        for where, least in zip(("disk", "wire"), scenario.least):
+            self.assertGreaterEqual(steps[where], least, f"steps on the {where}")
+        faults = [f"{where}:{number}:{how}" for where, count in steps.items() for number in range(1, count + 1, STRIDE) for how in ("kill", "fail")]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for fault, wrong in zip(faults, pool.map(lambda fault: self.play_with(scenario, fault), faults)):
+                with self.subTest(fault):
+                    self.assertEqual(wrong, "")
+
+    @staticmethod
+    def play_with(scenario, fault):
+        run = Run(scenario, fault)
+        wrong = run.play()
+        text = "\n".join([fault, *wrong, run.daemon.log()[-6000:]]) if wrong else ""
+        run.forget()
+        return text
+
+    def test_partly_refused(self):
+        self.play("partly refused")
+
+    def test_more_recipients_than_the_server_takes(self):
+        self.play("more recipients than the server takes")
+
+    def test_refused_for_all(self):
+        self.play("refused for all")
+
+    def test_the_notice_is_refused(self):
+        self.play("the notice is refused")
+
+    def test_a_large_message_of_the_null_sender(self):
+        self.play("a large message of the null sender")
+
+    def test_the_first_server_loses_its_answer(self):
+        self.play("the first server loses its answer")
+
+
+if __name__ == "__main__":
+    unittest.main()
