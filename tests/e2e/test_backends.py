@@ -9,7 +9,7 @@ import signal
 import unittest
 
 from harness import Case, Certificate, offer, until
-from mailhosts import Postfix, dovecot_missing, postfix_missing
+from mailhosts import Postfix, dovecot_missing, missing, postfix_missing
 from mailservers import LOGIN, SECRET, DovecotLmtp, Exim, exim_missing
 from messages import Message, at, content_of, copies
 
@@ -174,6 +174,13 @@ class PostfixTls(WithPostfix):
         self.assertIn("unable to get local issuer certificate", self.onecopyd.ctl("status"))
         self.set_up_anew(ca_file=str(self.trusted.certificate))
         self.arrives()
+
+    @unittest.skipIf(missing("faketime"), "not installed: faketime")
+    def test_a_certificate_that_is_out_of_date(self):
+        expired = Certificate(self.directory, "localhost", names="DNS:localhost", issuer=self.trusted, made="-3d")
+        self.onecopy(self.postfix(certificate=expired), tls="verify", ca_file=str(self.trusted.certificate))
+        self.send(MAIL)
+        self.stays("certificate has expired")
 
     def test_another_name(self):
         other = self.postfix(certificate=self.certificate("mail.corp.example", self.trusted))
