@@ -263,7 +263,8 @@ void put_off(Member& member, const Outcome& outcome, const Policy& policy, const
     member.reply = outcome.reply;
     if (is_late(member, policy, now)) owe(member, tell_delayed);
     if (outcome.what == Outcome::What::rested) {
-        member.due = std::max(member.due, now.ledger + std::clamp(age / 8, least_rest, longest_rest));
+        const base::Duration rest = outcome.own ? std::clamp(age / 8, least_rest, longest_rest) : least_rest;
+        member.due = std::max(member.due, now.ledger + rest);
         return;
     }
     std::size_t step = std::min<std::size_t>(member.attempts, policy.retry.size() - 1);

@@ -86,11 +86,12 @@ struct Outcome {
     std::int64_t member = 0;
     What what = What::deferred;
     std::string reply;
-    bool dsn = true;  // delivered: to a server that tells the sender whatever he asked to be told (RFC 3461)
+    bool own = false;  // rested: in a transaction of this mail, which may be the cause
+    bool dsn = true;   // delivered: to a server that tells the sender whatever he asked to be told (RFC 3461)
 };
 
-/// How long a group that met only ill servers is left alone: by its age, so that a message whose fault it is holds up
-/// no others, but not so short that it spins.
+/// How long a group that met only ill servers is left alone: not so short that it spins; where a server fell ill with it, by
+/// its age, so that a message whose fault that is holds up no others.
 constexpr base::Duration least_rest{1'000}, longest_rest{60'000};
 
 /// What the reply of an expired recipient begins with.

@@ -47,7 +47,7 @@ Verdicts judge(const Recipients& tried, const Report& report) {
         const std::string text = answers[i].reply.text();
         switch (answers[i].outcome) {
             case Answer::delivered:
-                verdicts.outcomes.push_back({tried[i].member, Outcome::What::delivered, text, report.dsn});
+                verdicts.outcomes.push_back({tried[i].member, Outcome::What::delivered, text, false, report.dsn});
                 break;
             case Answer::refused:
                 if (answers[i].shared && !is_about_size(answers[i].reply)) {
@@ -58,7 +58,7 @@ Verdicts judge(const Recipients& tried, const Report& report) {
                 }
                 break;
             case Answer::deferred:
-                verdicts.outcomes.push_back({tried[i].member, putting_off(answers[i].reply, report.ill), text});
+                verdicts.outcomes.push_back({tried[i].member, putting_off(answers[i].reply, report.ill), text, report.ill});
                 break;
             case Answer::unknown:
                 verdicts.outcomes.push_back({tried[i].member, Outcome::What::deferred, "no answer to the message: " + text});

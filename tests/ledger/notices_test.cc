@@ -248,7 +248,7 @@ TEST_CASE("who asked for SUCCESS hears of a server that tells nobody") {
     std::int64_t group = office.offer(copy).group;
     Due due = office.take_due().at(0);
     office.settle({group,
-                   {{1, What::delivered, "250 2.6.0 ok", false}, {2, What::delivered, "250 2.6.0 ok", false}},
+                   {{1, What::delivered, "250 2.6.0 ok", false, false}, {2, What::delivered, "250 2.6.0 ok", false, false}},
                    "sink:25",
                    false,
                    true});

@@ -341,8 +341,8 @@ TEST_CASE("however transactions end, every group that was handed out comes back,
         if (command.starts_with("RCPT") && turn % 7 == 0) return "452 4.5.3 too many";
         if (command.starts_with("RCPT") && turn % 11 == 0) return "550 5.1.1 nobody";
         if (command == "." && turn % 5 == 0) return "554 5.7.1 no";
-        if (command == "." && turn % 13 == 0) return "451 4.3.0 later";
-        if (command == "DATA" && turn % 17 == 0) return "451 4.3.0 later";
+        if (command == "." && turn % 13 == 0) return "451 4.2.0 later";
+        if (command == "DATA" && turn % 17 == 0) return "451 4.2.0 later";
         if (command == "." && turn == 83) {
             session.hang_up("421 4.3.2 enough");
             return "";
