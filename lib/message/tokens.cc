@@ -1,6 +1,9 @@
 #include "message/tokens.h"
 
+// clang-format off
+#include <cstdint>  // mimetic's headers use it and forget to include it, which g++ 14 no longer forgives
 #include <mimetic/mimetic.h>
+// clang-format on
 
 #include <algorithm>
 #include <iterator>

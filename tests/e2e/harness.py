@@ -205,12 +205,14 @@ class Daemon:
 
 
 class Certificate:
-    """A certificate and its key, in files, and as onecopyd is told of them: of its own making, or issued by another."""
+    """A certificate and its key, in files, and as onecopyd is told of them: of its own making, or issued by another. What
+    was made `-3d` is out of date by now."""
 
-    def __init__(self, directory, name="cert", names="DNS:proxy.corp.example,IP:127.0.0.1", days=2, issuer=None):
+    def __init__(self, directory, name="cert", names="DNS:proxy.corp.example,IP:127.0.0.1", days=2, issuer=None, made="0"):
         self.certificate = pathlib.Path(directory) / f"{name}.pem"
         self.key = pathlib.Path(directory) / f"{name}.key"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days)]
+        command = ["faketime", "-f", made] if made != "0" else []
+        command += ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days)]
         if issuer:
             command += ["-extensions", "usr_cert", "-CA", str(issuer.certificate), "-CAkey", str(issuer.key)]
         files = ["-keyout", str(self.key), "-out", str(self.certificate)]

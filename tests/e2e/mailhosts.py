@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import grp
 import os
 import pathlib
 import shutil
@@ -14,6 +15,8 @@ from messages import DOMAIN
 from ports import free_port
 
 NOBODY = 65534  # owner of mailboxes where the test runs as root: neither server delivers as root
+DOVECOT = "/usr/sbin/dovecot"
+USER_PART = "USER_PART"
 USER = "catchall"
 PASSWORD = "secret"
 
@@ -22,6 +25,18 @@ def missing(*programs):
     """Which of the programs this machine does not have (they stand in sbin, where an ordinary PATH does not look)."""
     path = os.environ["PATH"] + ":/usr/sbin:/usr/lib/postfix/sbin"
     return [each for each in programs if not shutil.which(each, path=path)]
+
+
+def postfix_missing():
+    """A word where there is none that could run."""
+    if missing("master"):
+        return "not installed: postfix"
+    return "" if os.geteuid() == 0 else "Postfix needs root"
+
+
+def dovecot_missing(protocol):
+    """A word where there is none, or none that speaks this."""
+    return "" if pathlib.Path(f"/usr/lib/dovecot/{protocol}").exists() else f"not installed: dovecot-{protocol}d"
 
 
 def _greets(port):
@@ -67,36 +82,78 @@ def dovecot_user():
     return (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
-def dovecot_settings(directory, protocols, certificate=None):
-    """What every Dovecot of ours has: a place of its own, the users of one file, and TLS where there is a certificate."""
+def dovecot_version():
+    done = subprocess.run([DOVECOT, "--version"], capture_output=True, text=True, check=True)
+    return tuple(int(each) for each in done.stdout.split(" ")[0].split("-")[0].split(".")[:2])
+
+
+def dovecot_settings(directory, protocols, mailboxes, certificate=None):
+    """What every Dovecot of ours has: a place of its own, the users of one file, and TLS where there is a certificate.
+    `mailboxes` is a path; USER_PART in it stands for the user."""
     uid, gid = dovecot_user()
-    me = "" if os.geteuid() == 0 else f"default_internal_user = {getpass.getuser()}\ndefault_login_user = {getpass.getuser()}\n"
-    tls = f"ssl = required\nssl_cert = <{certificate.certificate}\nssl_key = <{certificate.key}" if certificate else "ssl = no"
-    return f"""
+    me = "" if os.geteuid() == 0 else _DOVECOT_AS_ONESELF.format(user=getpass.getuser(), group=grp.getgrgid(gid).gr_name)
+    by_version = _settings_since_2_4 if dovecot_version() >= (2, 4) else _settings_until_2_3
+    return by_version(f"{directory}/users", mailboxes, certificate) + f"""
 base_dir = {directory}/run
 state_dir = {directory}/state
 log_path = {directory}/log
 protocols = {protocols}
 listen = 127.0.0.1
-{tls}
+ssl = {"required" if certificate else "no"}
 {me}
 first_valid_uid = 1
 first_valid_gid = 1
-passdb {{
-  driver = passwd-file
-  args = {directory}/users
-}}
-userdb {{
-  driver = passwd-file
-  args = {directory}/users
-  default_fields = uid={uid} gid={gid} home={directory}
-}}
+mail_uid = {uid}
+mail_gid = {gid}
+mail_home = {directory}
 service anvil {{
   chroot =
 }}
 service stats {{
   chroot =
 }}
+"""
+
+
+_DOVECOT_AS_ONESELF = """
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+"""
+
+
+def _settings_until_2_3(users, mailboxes, certificate):
+    tls = f"ssl_cert = <{certificate.certificate}\nssl_key = <{certificate.key}" if certificate else ""
+    return f"""
+disable_plaintext_auth = no
+mail_location = maildir:{str(mailboxes).replace(USER_PART, "%n")}
+passdb {{
+  driver = passwd-file
+  args = {users}
+}}
+userdb {{
+  driver = passwd-file
+  args = {users}
+}}
+{tls}
+"""
+
+
+def _settings_since_2_4(users, mailboxes, certificate):
+    tls = "auth_allow_cleartext = yes"
+    if certificate:
+        tls = f"ssl_server_cert_file = {certificate.certificate}\nssl_server_key_file = {certificate.key}"
+    return f"""dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+mail_driver = maildir
+mail_path = {str(mailboxes).replace(USER_PART, "%{user | username}")}
+passdb passwd-file {{
+  passwd_file_path = {users}
+}}
+userdb passwd-file {{
+  passwd_file_path = {users}
+}}
+{tls}
 """
 
 
@@ -114,13 +171,11 @@ class Dovecot(Server):
             path.mkdir()
             os.chown(path, *self.owner)
         (directory / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::::\n")
-        (directory / "dovecot.conf").write_text(dovecot_settings(directory, "pop3", certificate) + self._pop3())
-        super().__init__(directory, ["/usr/sbin/dovecot", "-F", "-c", str(directory / "dovecot.conf")])
+        (directory / "dovecot.conf").write_text(dovecot_settings(directory, "pop3", self.maildir, certificate) + self._pop3())
+        super().__init__(directory, [DOVECOT, "-F", "-c", str(directory / "dovecot.conf")])
 
     def _pop3(self):
         return f"""
-disable_plaintext_auth = no
-mail_location = maildir:{self.maildir}
 service pop3-login {{
   chroot =
   inet_listener pop3 {{

@@ -6,14 +6,33 @@ import shutil
 import subprocess
 
 from harness import TOP
-from mailhosts import NOBODY, Server, dovecot_settings, dovecot_user
+from mailhosts import DOVECOT, NOBODY, USER_PART, Server, dovecot_settings, dovecot_user, dovecot_version
 from messages import DOMAIN
 from ports import free_port
 
 LOGIN, SECRET = "onecopy", "s3cret"
+QUOTA_UNTIL_2_3 = "plugin {\n  quota = maildir:all\n}"
+QUOTA_SINCE_2_4 = "quota_storage_grace = 0\nquota all {\n}"
 # Debian has one mail server at a time: tests/packages.sh unpacks what is not Postfix into this folder.
 UNPACKED = TOP / "build-programs"
 EXIM = UNPACKED / "usr/sbin/exim4"
+
+
+# Of Exim: where the name and the password stand, and what it asks for them.
+MECHANISMS = {
+    "PLAIN": ("$auth2", "$auth3", ":"),
+    "LOGIN": ("$auth1", "$auth2", "<| Username: | Password:"),
+}
+
+
+def authenticator(mechanism):
+    name, password, prompts = MECHANISMS[mechanism]
+    return f"""{mechanism}:
+ driver = plaintext
+ server_prompts = {prompts}
+ server_condition = ${{if and{{{{eq{{{name}}}{{{LOGIN}}}}}{{eq{{{password}}}{{{SECRET}}}}}}}}}
+ server_set_id = {name}
+"""
 
 
 def maildir(folder):
@@ -30,21 +49,21 @@ class DovecotLmtp(Server):
         self.port, self.auth_port = free_port(), free_port()
         (self.home / "mail").mkdir(mode=0o755, parents=True)
         os.chown(self.home / "mail", *dovecot_user())
-        rules = {**dict.fromkeys(users, ""), **dict.fromkeys(full, "userdb_quota_rule=*:bytes=10")}
+        self.new = dovecot_version() >= (2, 4)
+        nothing_fits = "userdb_quota_storage_size=10B" if self.new else "userdb_quota_rule=*:bytes=10"
+        rules = {**dict.fromkeys(users, ""), **dict.fromkeys(full, nothing_fits)}
         lines = [f"{user}@{DOMAIN}:{{PLAIN}}x::::::{rule}\n" for user, rule in rules.items()]
         (self.home / "users").write_text("".join([*lines, f"{LOGIN}:{{PLAIN}}{SECRET}::::::\n"]))
-        (self.home / "dovecot.conf").write_text(dovecot_settings(self.home, "lmtp", certificate) + self._lmtp())
-        super().__init__(self.home, ["/usr/sbin/dovecot", "-F", "-c", str(self.home / "dovecot.conf")])
+        settings = dovecot_settings(self.home, "lmtp", self.home / "mail" / USER_PART, certificate)
+        (self.home / "dovecot.conf").write_text(settings + self._lmtp())
+        super().__init__(self.home, [DOVECOT, "-F", "-c", str(self.home / "dovecot.conf")])
 
     def _lmtp(self):
         return f"""
 auth_mechanisms = plain login
 auth_failure_delay = 0
-mail_location = maildir:{self.home}/mail/%n
 mail_plugins = quota
-plugin {{
-  quota = maildir:all
-}}
+{QUOTA_SINCE_2_4 if self.new else QUOTA_UNTIL_2_3}
 service lmtp {{
   inet_listener lmtp {{
     port = {self.port}
@@ -56,7 +75,7 @@ service anvil {{
   }}
 }}
 service auth {{
-  inet_listener {{
+  inet_listener auth {{
     port = {self.auth_port}
   }}
 }}
@@ -100,12 +119,7 @@ class Exim(Server):
         return {"env": environment, **user}
 
     def _configuration(self, users):
-        conditions = {name: f"${{if and{{{{eq{{$auth{n}}}{{{LOGIN}}}}}{{eq{{$auth{n + 1}}}{{{SECRET}}}}}}}}}" for name, n in (("PLAIN", 2), ("LOGIN", 1))}
-        prompts = {"PLAIN": ":", "LOGIN": "<| Username: | Password:"}
-        authenticators = "".join(
-            f"{name}:\n driver = plaintext\n server_prompts = {prompts[name]}\n server_condition = {conditions[name]}\n server_set_id = {LOGIN}\n"
-            for name in self.mechanisms
-        )
+        authenticators = "".join(authenticator(name) for name in self.mechanisms)
         return f"""
 keep_environment = LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
 exim_path = {self.home}/exim

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 from harness import TOP, Case, Certificate, until
-from mailhosts import Dovecot, Fetchmail, Getmail, missing
+from mailhosts import Dovecot, Fetchmail, Getmail, dovecot_missing, missing
 from mailservers import DovecotLmtp
 from messages import Message, at, content_of, copies, header_of, interleaved
 from ports import free_port
@@ -20,6 +20,9 @@ MESSAGES = (
     Message(3, to=("anna", "bert"), blind=("emil",), kind="empty"),
 )
 MANY = (*MESSAGES, *(Message(number, to=("anna", "bert")) for number in range(4, 24)))  # so that an end in the middle is one
+
+NO_FETCHMAIL = dovecot_missing("pop3") or ("not installed: fetchmail" if missing("fetchmail") else "")
+NO_GETMAIL = dovecot_missing("pop3") or ("not installed: getmail6" if missing("getmail") else "")
 
 
 class Fetching(Case):
@@ -41,6 +44,7 @@ class Fetching(Case):
         entry = {"address": self.to if str(self.to).startswith("unix:") else f"127.0.0.1:{self.to}", **(listen or {})}
         to = {"local_domains": ["corp.example"], "recover_from": ["Delivered-To"], **(recipients or {})}
         self.onecopyd = self.daemon(self.received, listen=[entry], grouping={"window": "1h"}, recipients=to, **sections)
+        self.addCleanup(self.assert_sound, self.onecopyd)
         return self.onecopyd
 
     def one_each(self):
@@ -77,7 +81,7 @@ class WithFetchmail(Fetching):
         return fetchmail.output
 
 
-@unittest.skipIf(missing("dovecot", "fetchmail"), f"not installed: {missing('dovecot', 'fetchmail')}")
+@unittest.skipIf(NO_FETCHMAIL, NO_FETCHMAIL)
 class Deliveries(WithFetchmail):
     """The ways in which fetchmail hands mail on."""
 
@@ -103,7 +107,7 @@ class Deliveries(WithFetchmail):
         self.one_each()
 
 
-@unittest.skipIf(missing("dovecot", "fetchmail"), f"not installed: {missing('dovecot', 'fetchmail')}")
+@unittest.skipIf(NO_FETCHMAIL, NO_FETCHMAIL)
 class Refusals(WithFetchmail):
     """Where onecopyd will not have it, the mail stays in the mailbox until somebody has mended the setup."""
 
@@ -135,7 +139,7 @@ class Refusals(WithFetchmail):
         self.assertIn("452 4.3.1", self.fetch(left=len(self.copies)))
 
 
-@unittest.skipIf(missing("dovecot", "fetchmail"), f"not installed: {missing('dovecot', 'fetchmail')}")
+@unittest.skipIf(NO_FETCHMAIL, NO_FETCHMAIL)
 class Again(WithFetchmail):
     """The same mail comes more than once."""
 
@@ -151,7 +155,7 @@ class Again(WithFetchmail):
         self.assertEqual(counts.get("counts", counts)["suppressed"], named)
 
 
-@unittest.skipIf(missing("dovecot", "fetchmail"), f"not installed: {missing('dovecot', 'fetchmail')}")
+@unittest.skipIf(NO_FETCHMAIL, NO_FETCHMAIL)
 class Killed(WithFetchmail):
     """In mid-fetch: some copies are taken, and none is deleted from the mailbox, which happens at a QUIT alone."""
 
@@ -187,7 +191,7 @@ class Killed(WithFetchmail):
         self.one_each()
 
 
-@unittest.skipIf(missing("dovecot", "fetchmail"), f"not installed: {missing('dovecot', 'fetchmail')}")
+@unittest.skipIf(NO_FETCHMAIL, NO_FETCHMAIL)
 class TlsToTheMailbox(WithFetchmail):
     """fetchmail checks the certificate of the POP3 server; towards onecopyd it speaks plain text on the same host."""
 
@@ -208,7 +212,7 @@ class TlsToTheMailbox(WithFetchmail):
         self.one_each()
 
 
-@unittest.skipIf(missing("dovecot", "getmail"), f"not installed: {missing('dovecot', 'getmail')}")
+@unittest.skipIf(NO_GETMAIL, NO_GETMAIL)
 class WithGetmail(Fetching):
     """All its mail is for one address; whose copy it is stands in the message."""
 
@@ -230,13 +234,14 @@ class WithGetmail(Fetching):
         self.getmail("again", options="read_all = true\ndelete = false")
         self.nothing_more()
 
+    @unittest.skipIf(dovecot_missing("lmtp"), dovecot_missing("lmtp"))
     def test_the_example_for_dovecot(self):
         users = ("anna", "bert", "carl", "dora", "emil")
         dovecot = DovecotLmtp(self.directory / "backend", users)
         self.addCleanup(dovecot.close)
         daemon = self.daemon(start=False)
         text = (TOP / "conf/dovecot.yaml").read_text(encoding="utf-8")
-        for there, here in (("127.0.0.1:2524", f"127.0.0.1:{self.to}"), ("127.0.0.1:24", f"127.0.0.1:{dovecot.port}")):
+        for there, here in (("127.0.0.1:2524\n", f"127.0.0.1:{self.to}\n"), ('"127.0.0.1:24"', f'"127.0.0.1:{dovecot.port}"')):
             self.assertIn(there, text)
             text = text.replace(there, here)
         daemon.file.write_text(f"{text}\nspool: {{directory: {daemon.spool}, min_free: 1M}}\ncontrol: {{socket: {daemon.control}}}\n")
