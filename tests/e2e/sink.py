@@ -15,12 +15,14 @@ import json
 import signal
 import socket
 import ssl
+import struct
 import threading
 import time
 
 from ports import free_port
 
-CLOSE = "close"  # returned by a hook: the connection ends without a word
+# Returned by a hook: the connection ends without a word; with the end of TLS first; by a reset.
+CLOSE, NOTIFY, RESET = "close", "notify", "reset"
 
 
 class Transaction:
@@ -268,9 +270,17 @@ class _Session:
             pass
 
     def say(self, reply):
-        if reply == CLOSE:
-            raise _Closed
+        if reply in (CLOSE, NOTIFY, RESET):
+            self.end(reply)
         self.connection.sendall(reply.encode("latin-1") + b"\r\n")
+
+    def end(self, how):
+        if how == NOTIFY and self.secure:
+            with contextlib.suppress(OSError):
+                self.connection.unwrap()
+        if how == RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise _Closed
 
     def fill(self):
         data = self.connection.recv(65536)

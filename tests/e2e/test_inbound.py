@@ -196,6 +196,50 @@ class Tls(Inbound):
         self.assertEqual(len(self.received.delivered), 1)
         self.assert_sound(self.daemon_)
 
+    def test_an_end_of_TLS_after_every_step(self):
+        """By close_notify, by the end of the connection alone, by a reset: each ends it, and only a final dot counts."""
+        self.open(tls="starttls")
+        dialogue = [
+            b"EHLO x\r\n",
+            b"MAIL FROM:<s@far.example>\r\n",
+            b"RCPT TO:<anna@corp.example>\r\n",
+            b"DATA\r\n",
+            b"From: s@far.example\r\nSubject: half\r\n\r\nhalf a li",
+            b"ne\r\n.",
+            b"\r\nMAIL FROM:<t@far.example>\r\nRC",
+        ]
+        for how in ("close_notify", "close", "reset"):
+            for steps in range(len(dialogue) + 1):
+                with self.subTest(how, steps=steps):
+                    self.end_after(dialogue[:steps], how)
+        with self.client() as client:
+            client.starttls(context=trusting())
+            self.send(client)
+        complete = [each.message for each in self.received.delivered if each.header("Subject") == ["half"]]
+        self.assertLessEqual(len(complete), 3, "those whose final dot was sent, once each")
+        self.assertTrue(all(each.endswith(b"\r\n\r\nhalf a line\r\n") for each in complete))
+        self.assert_sound(self.daemon_)
+
+    def end_after(self, lines, how):
+        raw = self.raw()
+        raw.reply()
+        raw.ask("EHLO x")
+        raw.ask("STARTTLS")
+        if how == "close" and not lines:  # within the handshake
+            raw.socket.sendall(b"\x16\x03\x01\x02\x00\x01")
+            return raw.socket.close()
+        tls = trusting().wrap_socket(raw.socket)
+        for line in lines:
+            tls.sendall(line)
+            if line.endswith(b"\r\n") and b"Subject" not in line:
+                tls.recv(4096)
+        if how == "close_notify":
+            with contextlib.suppress(OSError):
+                tls.unwrap()
+        if how == "reset":
+            tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return tls.close()
+
     def test_a_new_certificate_is_taken_on_reload_and_no_session_is_lost(self):
         self.open(tls="starttls")
         old = self.client()

@@ -6,7 +6,7 @@ import unittest
 
 from harness import PATIENCE, Case, Certificate, until
 from messages import Message, copies
-from sink import CLOSE, Hooks
+from sink import CLOSE, NOTIFY, RESET, Hooks
 
 
 def serving(certificate):
@@ -121,6 +121,25 @@ class Tls(Outward):
         self.assertTrue(stalling.begun.wait(PATIENCE))
         self.assertEqual(self.daemon_.stop(), 0)
         self.assertNotIn("tls_failed", self.daemon_.log())
+
+    def test_an_end_of_TLS_at_every_step(self):
+        """The server ends it where each reply is due: nothing is lost, and what was not answered is sent again."""
+
+        class Ending(Hooks):
+            def __init__(self, step, how):
+                def end(*_):
+                    setattr(self, step, lambda *_: None)
+                    return how
+
+                setattr(self, step, end)
+
+        for step in ("ehlo", "mail", "rcpt", "data", "dot"):
+            for how in (CLOSE, NOTIFY, RESET):
+                with self.subTest(step, how=how):
+                    self.start(self.sink(Ending(step, how), tls=serving(self.certificate)), tls="required")
+                    self.received.wait_for(lambda: self.received.recipients_of(self.message.id) == self.message.everyone, PATIENCE, "the message")
+                    self.daemon_.stop()
+                    self.assert_sound(self.daemon_)
 
     def test_P174_what_is_put_behind_the_220_is_not_taken(self):
         self.start(self.sink(Injecting(), tls=serving(self.certificate)), tls="required")
