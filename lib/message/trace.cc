@@ -151,7 +151,8 @@ std::string received_without(const Hidden& hidden, const Field& field) {
     std::size_t kept = 0;
     for (const auto& clause : for_clauses(field.value)) {
         if (!names_blind(clause, hidden.blind)) continue;
-        left.append(field.raw, kept, value_start + clause.begin - kept);
+        const auto begin = std::max(kept, value_start + clause.begin);  // white space between two goes with the first
+        left.append(field.raw, kept, begin - kept);
         kept = value_start + clause.end;
     }
     left.append(field.raw, kept);

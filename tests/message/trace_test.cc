@@ -325,6 +325,8 @@ TEST_CASE("a for clause that names a blind recipient is cut out of its Received 
         {" for <joe@corp.example> by b; Mon", " by b; Mon"},
         {"\r\n\tfor <joe@corp.example>\r\n\tby b; Mon", "\r\n\tby b; Mon"},
         {" for <joe@corp.example>; Mon", " ; Mon"},
+        {"for joe for joe; Mon", "; Mon"},
+        {" for joe for joe by b for joe; Mon", "  by b; Mon"},
         {" by b id 1; for joe@corp.example; Mon", " by b id 1;; Mon"},
         {" by b (x for <joe@corp.example>); Mon", " by b (x); Mon"},
         {" by b (for <joe@corp.example>); Mon", " by b (); Mon"},
