@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "crash.h"
 #include "relay/policy.h"
 #include "version.h"
 
@@ -101,6 +102,7 @@ Control::Doors Daemon::control_doors() {
 }
 
 void Daemon::run() {
+    note_crashes(config_.spool.directory + "/crashed");
     greet();
     count_untold();
     check_spool(0);

@@ -63,7 +63,7 @@ std::int64_t message_id_key(const std::string& message_id) {
 GroupStore::GroupStore(Database& database)
     : group_(database,
              "SELECT message_id, content, sender, flags, exposure, size, first, copies, attempts, touched, due, ret, envid, "
-             "kind, about FROM groups WHERE id = ?"),
+             "kind, about, crashes FROM groups WHERE id = ?"),
       members_(database,
                "SELECT n, address, state, copy, recovered, since, due, attempts, ended, reply, notify, orcpt, "
                "apart, owed, told FROM members WHERE group_id = ? ORDER BY n"),
@@ -101,6 +101,7 @@ std::optional<StoredGroup> GroupStore::load(std::int64_t id) {
         group->options.envid = row.text(12);
         group->kind = static_cast<coalesce::Kind>(row.integer(13));
         group->about = row.integer(14);
+        group->crashes = row.integer(15);
     }
     load_members(*group);
     return group;
@@ -146,10 +147,10 @@ std::int64_t GroupStore::with_other_content(const message::Identity& identity) {
 }
 
 GroupWriter::GroupWriter(Database& database)
-    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"),
       update_(database,
               "UPDATE groups SET flags = ?2, exposure = ?3, size = ?4, copies = ?5, attempts = ?6, touched = ?7, due = ?8, "
-              "idle = ?9 WHERE id = ?1"),
+              "idle = ?9, crashes = ?10 WHERE id = ?1"),
       member_(database, "INSERT OR REPLACE INTO members VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       remove_group_(database, "DELETE FROM groups WHERE id = ?"),
       remove_members_(database, "DELETE FROM members WHERE group_id = ?"),
@@ -180,7 +181,7 @@ void GroupWriter::insert(const StoredGroup& group) {
 void GroupWriter::update(const StoredGroup& group) {
     update_.run(group.id, flags_of(group), std::int64_t{group.exposure}, static_cast<std::int64_t>(group.size), group.copies,
                 group.attempts, base::to_integer(group.touched), awaited(coalesce::due(group)),
-                awaited(coalesce::idle_since(group)));
+                awaited(coalesce::idle_since(group)), group.crashes);
 }
 
 void GroupWriter::save_member(std::int64_t group, const coalesce::Member& member) {

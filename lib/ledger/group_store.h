@@ -20,6 +20,7 @@ struct StoredGroup : coalesce::Group {
     base::WallTime first{};  // when its first copy came
     std::int64_t copies = 0;
     std::int64_t attempts = 0;      // rows in `attempts`
+    std::int64_t crashes = 0;       // how often onecopyd crashed, perhaps, while it was being sent
     std::optional<base::Time> due;  // as stored
 };
 

@@ -125,6 +125,7 @@ private:
     void tell();
     void unsettled(Settle settle, bool no_room);
     void hand_out();
+    void set_aside();
     void missing_content(const Due& due);
     void keep_house();
     void watch_room();
@@ -164,6 +165,7 @@ void LedgerThread::State::run() try {
     moment_ = read_clocks();
     house_at_ = moment_.boot + house_delay;
     for (std::int64_t group : spool_.ledger().owing()) owing_.insert(group);
+    if (spool_.crashed()) set_aside();
     while (!stopping_) turn();
     finish();
 } catch (const SqliteLedger::CommitUnknown& unknown) {
@@ -354,13 +356,25 @@ void LedgerThread::State::tell() try {
     if (!std::exchange(unreadable_, true)) notice(base::Level::error, "ledger_unreadable", error.what());
 }
 
+/// What was being sent at each of three crashes in a row is not tried a fourth time by itself.
+void LedgerThread::State::set_aside() {
+    notice(base::Level::error, "crashed", "the last end was a crash");
+    for (Settlement& settlement : spool_.ledger().set_aside()) {
+        notice(base::Level::error, "set_aside", "group=" + std::to_string(settlement.group));
+        spool_.in_flight().insert(settlement.group);  // until that is stored
+        settles_.push_back({std::move(settlement), {}});
+    }
+}
+
 void LedgerThread::State::hand_out() try {
     if (wanted_ == 0 || stuck_ || stopping_ || paused_) return;
     base::Time now = spool_.now(moment_.boot);
     if (next_due_ > now) return;
+    const std::vector<std::int64_t> groups = spool_.ledger().due(now, wanted_, spool_.in_flight());
+    spool_.suspect(groups, moment_);
     SqliteLedger::Snapshot snapshot(spool_.ledger());
     std::vector<Due> due;
-    for (std::int64_t group : spool_.ledger().due(now, wanted_, spool_.in_flight())) {
+    for (std::int64_t group : groups) {
         Due one = spool_.load_due(group, moment_);
         spool_.in_flight().insert(group);
         if (one.content) {

@@ -31,13 +31,15 @@ CREATE TABLE groups(
     ret INTEGER NOT NULL DEFAULT 0,
     envid BLOB NOT NULL DEFAULT x'',
     kind INTEGER NOT NULL DEFAULT 0,
-    about INTEGER NOT NULL DEFAULT 0);
+    about INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
 CREATE INDEX groups_by_content ON groups(content_key);
 CREATE INDEX groups_by_due ON groups(due) WHERE due IS NOT NULL;
 CREATE INDEX groups_by_idle ON groups(idle) WHERE idle IS NOT NULL;
 CREATE INDEX groups_kept ON groups(idle) WHERE idle IS NOT NULL AND flags & 32;
 CREATE INDEX groups_of_delay ON groups(id) WHERE due IS NOT NULL AND kind = 3;
+CREATE INDEX groups_crashed ON groups(id) WHERE crashes > 0;
 CREATE TABLE members(
     group_id INTEGER NOT NULL, n INTEGER NOT NULL,
     address BLOB NOT NULL, state INTEGER NOT NULL, copy INTEGER NOT NULL, recovered INTEGER NOT NULL,
@@ -94,6 +96,7 @@ CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NUL
     {2, R"(
 ALTER TABLE groups ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE groups ADD COLUMN about INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE groups ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN apart INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
@@ -102,6 +105,7 @@ ALTER TABLE ledger ADD COLUMN notices INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE apart(address BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX groups_kept ON groups(idle) WHERE idle IS NOT NULL AND flags & 32;
 CREATE INDEX groups_of_delay ON groups(id) WHERE due IS NOT NULL AND kind = 3;
+CREATE INDEX groups_crashed ON groups(id) WHERE crashes > 0;
 CREATE INDEX members_owed ON members(group_id) WHERE owed != 0;
 )"},
 };

@@ -1,5 +1,7 @@
 #include "ledger/spool.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -43,6 +45,9 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
       segments_(files, directory_, highest_segment(files, directory_) + 1) {
     files_.sync_directory(directory_);
     files_.unlink(directory_ + "/reserve");
+    struct stat status;
+    crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
+    files_.unlink(directory_ + "/crashed");
     sweep_segments();
     look_for_room();
     make_reserve();
@@ -127,6 +132,14 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
         if (!ledger_.in_transaction()) return fail_all(false);
     }
     return ledger_.commit(moment.boot, moment.wall) || fail_all(true);
+}
+
+void Spool::suspect(const std::vector<std::int64_t>& groups, Moment moment) {
+    std::vector<std::int64_t> suspects;
+    std::ranges::copy_if(groups, std::back_inserter(suspects), [this](std::int64_t id) { return id < ledger_.first_new(); });
+    if (!crashed_ || suspects.empty()) return;
+    Operation mark{[&](const Context&) { ledger_.suspect(suspects); }};
+    attempt({&mark, 1}, moment);  // without room there is no mark, and mail goes out all the same
 }
 
 Acceptance Spool::offer(const Copy& copy, const Context& context) {

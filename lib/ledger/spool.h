@@ -56,6 +56,10 @@ public:
 
     /// For Operation::run. Status::failed where the copy's upload is not whole, or was lost since.
     Acceptance offer(const Copy& copy, const Context& context);
+    /// Whether the end before this start was a crash: somebody wrote to `crashed`, in the spool's directory.
+    bool crashed() const { return crashed_; }
+    /// Marks what is to be handed out, where that was so.
+    void suspect(const std::vector<std::int64_t>& groups, Moment moment);
     /// What is owed of a group becomes notices in the queue. Told::done says whether it could be stored.
     Told tell(std::int64_t group, Moment moment);
     SqliteLedger& ledger() { return ledger_; }
@@ -113,6 +117,7 @@ private:
     std::uint64_t free_ = 0;
     bool has_segments_ = true;  // until a sweep finds none
     bool has_reserve_ = false;
+    bool crashed_ = false;
 };
 
 }  // namespace onecopy::ledger

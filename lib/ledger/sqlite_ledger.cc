@@ -58,6 +58,8 @@ struct SqliteLedger::Statements {
     Statement get_apart{db, "SELECT 1 FROM apart WHERE address = ? AND until > ?"};
     Statement prune_apart{db, "DELETE FROM apart WHERE until <= ?"};
     Statement count_apart{db, "SELECT count(*) FROM apart"};
+    Statement suspect{db, "UPDATE groups SET crashes = crashes + 1 WHERE id = ?"};
+    Statement crashed{db, "SELECT id FROM groups WHERE crashes >= 2"};
     Statement kept{db, "SELECT id FROM groups WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle LIMIT ?"};
     Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
     Statement next_idle{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL"};
@@ -128,6 +130,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
         smtputf8_ = row.integer(11) != 0;
     }
     committed_ = head_;
+    first_new_ = head_.next_group;
     begin();
     if (!clean) database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
     if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
@@ -344,6 +347,7 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
         ++(member.state == coalesce::State::delivered ? head_.totals.delivered : head_.totals.failed);
     }
     if (settlement.finished) {
+        group->crashes = 0;
         const coalesce::Concluded concluded = coalesce::conclude(*group);
         for (std::size_t place : concluded.changed) statements_->writer.save_member(group->id, group->members[place]);
         for (std::size_t place : concluded.spoilers) remember_apart(group->members[place], context);
@@ -399,6 +403,26 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
         ++changed.groups;
     }
     return changed;
+}
+
+void SqliteLedger::suspect(const std::vector<std::int64_t>& groups) {
+    for (std::int64_t group : groups) statements_->suspect.run(group);
+}
+
+std::vector<Settlement> SqliteLedger::set_aside() {
+    std::vector<Settlement> settlements;
+    for (std::int64_t id : integers(statements_->crashed.query())) {
+        std::optional<StoredGroup> group = statements_->groups.load(id);
+        if (!group) continue;
+        Settlement& settlement = settlements.emplace_back();
+        settlement.group = id;
+        for (const coalesce::Member& member : group->members) {
+            if (member.state != coalesce::State::pending) continue;
+            settlement.outcomes.push_back({member.id, coalesce::Outcome::What::refused,
+                                           "554 5.6.0 set aside: onecopyd crashed three times while it was being sent"});
+        }
+    }
+    return settlements;
 }
 
 std::vector<std::int64_t> SqliteLedger::owing() {

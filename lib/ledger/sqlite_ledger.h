@@ -64,6 +64,14 @@ public:
     Told tell(std::int64_t group, const OwedNotices& owed, const std::vector<std::vector<Extent>>& extents,
               const Context& context);
 
+    /// Those of the groups that were there at the start (SqliteLedger::first_new()) get a mark before they are handed out,
+    /// where the last end was a crash: what crashes us again and again is found by it.
+    void suspect(const std::vector<std::int64_t>& groups);
+    /// Who still waits in a group that had two such marks when the third crash came.
+    std::vector<Settlement> set_aside();
+    /// The number of the first group that is made after the start.
+    std::int64_t first_new() const { return first_new_; }
+
     /// Nothing is handed out, and no mail expires. Like remember_smtputf8(), stored with the next commit.
     void pause(base::Duration boot) { clock_->pause(boot); }
     void resume(base::Duration boot) { clock_->resume(boot); }
@@ -147,6 +155,7 @@ private:
     Head head_;
     Head committed_;
     bool smtputf8_ = false;
+    std::int64_t first_new_ = 1;
     bool any_apart_ = true;  // false: nobody is remembered as refused alone
     int log_pages_ = 0;
 };

@@ -3,9 +3,10 @@
 import email
 import email.policy
 import os
+import signal
 import unittest
 
-from harness import PATIENCE, Case, until
+from harness import PATIENCE, SANITIZED, Case, until
 from messages import Message, at, copies
 from sink import CLOSE, Hooks, Refuse
 
@@ -419,6 +420,37 @@ class ByHand(Notices):
         refused = daemon.ctl_result("reload")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("stays in force", refused.stderr)
+
+
+@unittest.skipIf(SANITIZED, "a sanitizer handles the signal itself")
+class Poison(Notices):
+    def test_what_crashes_it_three_times_is_set_aside_and_told_and_the_rest_goes_out(self):
+        """The fault is a signal that comes whenever one message is at its final dot."""
+        daemon = None
+
+        class Fatal(Hooks):
+            def dot(self, transaction):
+                if transaction.id != poison.id:
+                    return None
+                os.kill(daemon.daemon_pid(), signal.SIGSEGV)
+                return CLOSE
+
+        poison, other = Message(1, to=("anna",)), Message(2, to=("anna",))
+        self.received.hooks = Fatal()
+        daemon = self.start(backend={"connections": 1})
+        daemon.send(SENDER, poison.everyone, poison.text())
+        for crash in range(3):
+            self.assertEqual(daemon.process.wait(PATIENCE), -signal.SIGSEGV)
+            daemon.start()
+            if crash == 0:
+                daemon.send(SENDER, other.everyone, other.text())
+        (report,) = self.notices()
+        self.assertEqual(report.named(), [at("anna")])
+        self.assertIn("crashed three times", report.of("anna")["Diagnostic-Code"])
+        self.received.wait_for(lambda: self.received.recipients_of(other.id) == other.everyone, PATIENCE, "the other one")
+        self.assertTrue(daemon.running())
+        self.assertIn("set_aside", daemon.log())
+        self.no_more_than(daemon, 1)
 
 
 class SentApart(Notices):

@@ -557,4 +557,60 @@ TEST_CASE("release makes one group, or all, due now") {
     CHECK(release({99}) == 0);
 }
 
+TEST_CASE("what is being sent at three crashes in a row is set aside, and nothing else") {
+    Bench bench;
+    auto crash = [&](bool by_a_fault) {
+        if (by_a_fault) std::ofstream(bench.path() + "/crashed") << "x";
+        bench.die();
+        bench.open();
+    };
+    auto send = [&] {
+        std::vector<Due> due;
+        for (const Due& one : bench.take_due()) {
+            bench.spool().suspect({one.group}, bench.moment);
+            due.push_back(one);
+        }
+        return due;
+    };
+    std::int64_t poison = bench.offer(make_copy({"a@x", "b@x"}, "<1@x>", 1)).group;
+    std::int64_t innocent = bench.offer(make_copy({"a@x"}, "<2@x>", 2)).group;
+    bench.pass(seconds(30));
+    SUBCASE("by faults") {
+        for (int i = 0; i < 2; ++i) {
+            send();
+            crash(true);
+            CHECK(bench.spool().ledger().set_aside().empty());
+            for (const Due& one : send()) {
+                if (one.group == innocent) bench.settle_all(one, What::deferred, "450 later");
+            }
+        }
+        crash(true);
+        std::vector<Settlement> settlements = bench.spool().ledger().set_aside();
+        REQUIRE(settlements.size() == 1);
+        CHECK(settlements[0].group == poison);
+        CHECK(bench.settle(settlements[0]).ended.size() == 2);
+        CHECK(bench.spool().ledger().set_aside().empty());
+        CHECK(bench.change(Change::retry, {poison}).groups == 1);
+        crash(true);
+        CHECK_MESSAGE(bench.spool().ledger().set_aside().empty(), "by hand it has all its lives again");
+    }
+    SUBCASE("kills are no faults, however many") {
+        for (int i = 0; i < 5; ++i) {
+            send();
+            crash(false);
+            CHECK_FALSE(bench.spool().crashed());
+        }
+        crash(true);
+        CHECK(bench.spool().ledger().set_aside().empty());
+    }
+    SUBCASE("what comes after the crash is no suspect") {
+        crash(true);
+        bench.offer(make_copy({"a@x"}, "<3@x>", 3));
+        bench.pass(seconds(30));
+        for (const Due& one : send()) bench.settle_all(one, What::deferred, "450 later");
+        Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+        CHECK(database.integer("SELECT sum(crashes) FROM groups") == 0);
+    }
+}
+
 TEST_SUITE_END();
