@@ -136,7 +136,7 @@ private:
 };
 
 struct Hint {
-    std::string_view error;  // the parser's words
+    std::string_view error;  // the parser's words begin so; yaml-cpp 0.8 adds the name of an anchor
     std::string_view words;
 };
 
@@ -161,7 +161,7 @@ Problem problem_of(const YAML::Exception& error, const Builder& builder) {
     if (bracket && builder.open_bracket().line > 0) place = builder.open_bracket();
     if (bracket) return {place.line, place.column, "the bracket that opens here is not closed, or a comma is missing in it"};
     for (const Hint& hint : hints) {
-        if (hint.error == error.msg) return {place.line, place.column, std::string(hint.words)};
+        if (error.msg.starts_with(hint.error)) return {place.line, place.column, std::string(hint.words)};
     }
     return {place.line, place.column, "no YAML: " + base::printable(error.msg, 200)};
 }
