@@ -187,8 +187,8 @@ Table<Config> service_keys() {
         key("spool.directory", &Config::spool, &Spool::directory, path(), "the ledger and large messages"),
         key("spool.min_free", &Config::spool, &Spool::min_free, size(0, 1024 * gibibyte), "less free: 452 4.3.1"),
         key("control.socket", &Config::control_socket, text("an absolute path", values::socket_path), "for onecopyctl"),
-        key("http.address", &Config::http_address, text("`host:port`", values::listen_address), "empty: off",
-            Later{"status page"}),
+        key("http.address", &Config::http_address, text("`host:port` of loopback", values::web_address),
+            "empty: off; status page, /metrics, /healthz"),
         key("log.level", &Config::log_level, level(), "error, warning, info or debug"),
     };
 }
