@@ -21,9 +21,11 @@ constexpr ev_uint16_t every_method = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_R
                                      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT |
                                      EVHTTP_REQ_PATCH;
 
+/// With its size: a NUL in it ends nothing.
 std::string decoded(const char* text) {
-    std::unique_ptr<char, void (*)(void*)> plain(evhttp_uridecode(text, 0, nullptr), std::free);
-    return plain ? plain.get() : "";
+    std::size_t size = 0;
+    std::unique_ptr<char, void (*)(void*)> plain(evhttp_uridecode(text, 0, &size), std::free);
+    return plain ? std::string(plain.get(), size) : "";
 }
 
 std::map<std::string, std::string> parse_query(const char* text) {
