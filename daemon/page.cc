@@ -4,32 +4,33 @@
 #include <cstdio>
 
 #include "base/escape.h"
-#include "base/units.h"
 
 namespace onecopy::page {
 namespace {
 
 constexpr std::size_t most_recipients = 5;
 constexpr std::size_t most_words = 300;
-constexpr int chart_width = 360, chart_height = 72;
+constexpr std::size_t minutes = 60;
+constexpr double chart_height = 72;  // of 360 in width
 
 constexpr const char* style = R"(
-:root{color-scheme:light dark;--bg:#f6f7f5;--card:#fff;--ink:#22302c;--soft:#66736e;--line:#e2e7e3;--accent:#2c7a64;--fill:#2c7a6422;--bad:#a8432f;--badbg:#fbeeea}
-@media(prefers-color-scheme:dark){:root{--bg:#131816;--card:#1b2220;--ink:#dde6e1;--soft:#92a19a;--line:#2a3431;--accent:#6cc3a6;--fill:#6cc3a622;--bad:#ef9a85;--badbg:#33201b}}
+:root{color-scheme:light dark;--bg:#f6f7f5;--card:#fff;--ink:#22302c;--soft:#66736e;--line:#e2e7e3;--accent:#2c7a64;--bad:#a8432f;--badbg:#fbeeea}
+@media(prefers-color-scheme:dark){:root{--bg:#131816;--card:#1b2220;--ink:#dde6e1;--soft:#92a19a;--line:#2a3431;--accent:#6cc3a6;--bad:#ef9a85;--badbg:#33201b}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:64rem;padding:1.5rem 1rem 3rem;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 header{display:flex;flex-wrap:wrap;align-items:baseline;gap:.25rem 1rem;margin-bottom:1rem}
 h1{font-size:1.35rem;margin:0;letter-spacing:-.01em}h2{font-size:.95rem;margin:0 0 .5rem}
 .soft{color:var(--soft)}.ok{color:var(--accent)}.bad{color:var(--bad)}
 .banner{background:var(--badbg);color:var(--bad);border-radius:.6rem;padding:.6rem 1rem;margin-bottom:1rem;overflow-wrap:anywhere}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.75rem;margin-bottom:.75rem}
+.figures{display:grid;grid-template-columns:repeat(2,1fr);gap:.75rem;margin-bottom:.75rem}
+@media(min-width:36rem){.figures{grid-template-columns:repeat(4,1fr)}}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.75rem}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.75rem 1rem;margin-bottom:.75rem;min-width:0}
 .figures .card,.two .card{margin:0}.two{margin-bottom:.75rem}
 .figures b{display:block;font-size:1.6rem;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums}
-svg{display:block;width:100%;height:auto}.area{fill:var(--fill)}.curve{fill:none;stroke:var(--accent);stroke-width:1.5;vector-effect:non-scaling-stroke}.base{stroke:var(--line)}
+svg{display:block;width:100%;height:auto}rect{fill:var(--accent)}line{stroke:var(--line)}
 ul{list-style:none;margin:0;padding:0}li{padding:.5rem 0;border-top:1px solid var(--line);overflow-wrap:anywhere}li:first-child{border-top:0}
-.row{display:flex;justify-content:space-between;gap:1rem}.row span:last-child{white-space:nowrap;font-variant-numeric:tabular-nums}
+.row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem}li .row span:first-child{flex:1 1 14rem}.row span:last-child{white-space:nowrap;font-variant-numeric:tabular-nums}
 .row span:first-child{min-width:0}.small{font-size:.85rem}
 )";
 
@@ -77,27 +78,25 @@ std::string figures(const ledger::Counts& counts) {
                    figure("merged", std::to_string(view::merged(totals)), "merged") +
                    figure("delivered", std::to_string(totals.delivered), "delivered") +
                    figure("suppressed", std::to_string(totals.suppressed), "suppressed") +
-                   figure("failed", std::to_string(totals.failed), "failed"));
+                   figure("failed", std::to_string(totals.failed), "failed") +
+                   figure("possible_duplicates", std::to_string(totals.possible_duplicates), "possible duplicates"));
 }
 
-/// Newest at the right edge; the left is empty where the process is younger than an hour.
-std::string chart(const std::vector<double>& values, const char* label, double least_top) {
-    double top = least_top;
+/// A bar a minute, the newest at the right edge; the left is empty where the process is younger than an hour.
+std::string chart(const std::vector<double>& values, const char* label) {
+    double top = 1;
     for (double value : values) top = std::max(top, value);
-    std::string points;
-    char point[48];
-    const std::size_t missing = 60 - std::min<std::size_t>(60, values.size());
+    std::string bars;
+    char bar[96];
+    const std::size_t missing = minutes - std::min(minutes, values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const double x = static_cast<double>(missing + i) * chart_width / 59;
-        std::snprintf(point, sizeof point, "%.1f,%.1f ", x, chart_height - 1 - values[i] / top * (chart_height - 8));
-        points += point;
+        const double height = values[i] / top * chart_height;
+        std::snprintf(bar, sizeof bar, "<rect x=\"%zu\" y=\"%.1f\" width=\"4\" height=\"%.1f\" rx=\"1\"/>",
+                      (missing + i) * 6 + 1, chart_height - height, height);
+        bars += bar;
     }
-    std::snprintf(point, sizeof point, "%.1f,%d ", static_cast<double>(missing) * chart_width / 59, chart_height - 1);
-    const std::string start = point;
-    const std::string end = std::to_string(chart_width) + "," + std::to_string(chart_height - 1);
-    return std::string("<svg viewBox=\"0 0 360 72\" role=\"img\" aria-label=\"") + label +
-           "\"><polygon class=\"area\" points=\"" + start + points + end + "\"/><polyline class=\"curve\" points=\"" +
-           points + "\"/><line class=\"base\" x1=\"0\" y1=\"71.5\" x2=\"360\" y2=\"71.5\"/></svg>";
+    return std::string("<svg viewBox=\"0 0 360 73\" role=\"img\" aria-label=\"") + label + "\">" + bars +
+           "<line x1=\"0\" y1=\"72.5\" x2=\"360\" y2=\"72.5\"/></svg>";
 }
 
 std::string charts(const std::deque<Minute>& hour) {
@@ -117,9 +116,9 @@ std::string charts(const std::deque<Minute>& hour) {
     };
     return tag("div", "two",
                card("Copies a minute", std::to_string(came) + " in the last hour",
-                    chart(copies, "copies a minute over the last hour", 1)) +
+                    chart(copies, "copies a minute over the last hour")) +
                    card("Merged", std::to_string(percent) + " % in the last hour",
-                        chart(ratio, "share of copies merged over the last hour", 1)));
+                        chart(ratio, "share of copies merged over the last hour")));
 }
 
 std::string server(const relay::Backend::Health& health) {
@@ -185,7 +184,7 @@ std::string head(const view::Running& running, bool well) {
                "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"10\">"
                "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>onecopy</title><style>") +
            style + "</style></head><body><header><h1>onecopy</h1>" +
-           tag("span", well ? "ok" : "bad", well ? "all is well" : "look here") +
+           tag("span", well ? "ok" : "bad", well ? "all is well" : "needs a look") +
            tag("span", "soft",
                "up " + span_text(running.uptime) + " · " + std::to_string(running.inbound.open) +
                    " connections · room for " + bytes_text(running.room)) +

@@ -30,7 +30,7 @@ net::HttpServer::Response exposition(const page::Snapshot& snapshot) {
 
 }  // namespace
 
-Hour::Hour(net::Loop& loop) : timer_(loop, [this] { tick(); }), minutes_(1) {
+Hour::Hour(net::Loop& loop) : timer_(loop, [this] { tick(); }), minutes_(2) {
     expected_ = base::boot_clock() + tick_every;
     minute_ends_ = base::boot_clock() + minute;
     timer_.set(tick_every);
