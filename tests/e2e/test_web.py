@@ -123,11 +123,14 @@ class Web(Case):
         page = self.browser("--dump-dom")
         figures = dict(re.findall(r'<b id="(\w+)">(\d+)</b>', page))
         self.assertEqual((figures["held"], figures["copies"], figures["merged"], figures["delivered"]), ("1", "4", "2", "2"))
+        pictures = set()
         with tempfile.TemporaryDirectory() as folder:
             for width, dark in ((1200, False), (1200, True), (375, False), (375, True)):
                 picture = pathlib.Path(folder) / f"{width}{'-dark' if dark else ''}.png"
-                self.browser(f"--window-size={width},1000", f"--screenshot={picture}", *(["--force-dark-mode"] if dark else []))
+                self.browser(f"--window-size={width},1000", f"--screenshot={picture}", *(["--blink-settings=preferredColorScheme=0"] if dark else []))
                 self.assertGreater(picture.stat().st_size, 5000)
+                pictures.add(picture.read_bytes())
+        self.assertEqual(len(pictures), 4, "light and dark, wide and narrow differ")
 
 
 if __name__ == "__main__":
