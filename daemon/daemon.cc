@@ -48,6 +48,7 @@ Daemon::Daemon(std::string config_file, config::Reading reading, const relay::Cr
       started_(base::boot_clock()),
       ledger_(std::make_unique<ledger::LedgerThread>(ledger_options(), loop_.poster(), ledger_handler())),
       inbound_(std::make_unique<relay::Inbound>(loop_, *ledger_)),
+      hour_(loop_),
       terminate_(loop_, SIGTERM, [this] { stop(); }),
       interrupt_(loop_, SIGINT, [this] { stop(); }),
       hang_up_(loop_, SIGHUP, [this] { reload(); }),
@@ -56,11 +57,13 @@ Daemon::Daemon(std::string config_file, config::Reading reading, const relay::Cr
     loop_.each_turn(log::flush);
     delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_, credentials);
     control_ = std::make_unique<Control>(config_.control_socket, control_doors());
+    web_ = web_at(config_.http_address);
     inbound_->configure(config_, credentials);
 }
 
 /// The ledger's thread ends first: what it still posts finds nobody.
 Daemon::~Daemon() {
+    web_.reset();
     control_.reset();
     inbound_.reset();
     ledger_.reset();
@@ -80,22 +83,29 @@ ledger::LedgerThread::Handler Daemon::ledger_handler() {
     return handler;
 }
 
+view::Running Daemon::running() const {
+    view::Running running;
+    running.version = version();
+    running.uptime = base::boot_clock() - started_;
+    running.spool = config_.spool.directory;
+    running.room = ledger_->room();
+    running.ledger_busy = ledger_->busy_for();
+    running.paused = ledger_->paused();
+    running.damage = damage_;
+    running.inbound = inbound_->counters();
+    running.delivery = delivery_->counters();
+    running.servers = delivery_->health();
+    return running;
+}
+
+std::unique_ptr<Web> Daemon::web_at(const std::string& address) {
+    if (address.empty()) return nullptr;
+    auto look = [this] { return page::Snapshot{running(), ledger_->now(), hour_.minutes(), {}, {}, {}, {}}; };
+    return std::make_unique<Web>(address, Web::Doors{loop_, worker_, config_.spool.directory, look});
+}
+
 Control::Doors Daemon::control_doors() {
-    auto look = [this] {
-        view::Running running;
-        running.version = version();
-        running.uptime = base::boot_clock() - started_;
-        running.spool = config_.spool.directory;
-        running.room = ledger_->room();
-        running.ledger_busy = ledger_->busy_for();
-        running.paused = ledger_->paused();
-        running.damage = damage_;
-        running.inbound = inbound_->counters();
-        running.delivery = delivery_->counters();
-        running.servers = delivery_->health();
-        return running;
-    };
-    Control::Doors doors{loop_, worker_, *ledger_, config_.spool.directory, look, {}, {}};
+    Control::Doors doors{loop_, worker_, *ledger_, config_.spool.directory, [this] { return running(); }, {}, {}};
     doors.wake_servers = [this] { delivery_->wake(); };
     doors.reload = [this] { return reload(); };
     return doors;
@@ -191,13 +201,17 @@ std::string Daemon::apply(config::Config config) {
     say_what_stays(config);
     config.spool.directory = config_.spool.directory;
     config.control_socket = config_.control_socket;
+    const bool moves = config.http_address != config_.http_address;
+    std::unique_ptr<Web> web;
     try {
+        if (moves) web = web_at(config.http_address);
         inbound_->configure(config, reading.credentials);
     } catch (const std::runtime_error& error) {
         return error.what();
     }
     ledger_->configure(relay::rules_of(config), config.spool.min_free, config.hostname);
     delivery_->configure(config, reading.credentials);
+    if (moves) web_ = std::move(web);
     log::set_level(config.log_level);
     config_ = std::move(config);
     log::info("reloaded", {{"listen", joined(inbound_->addresses())}, {"backend", joined(config_.backend.servers)}});

@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "relay/delivery.h"
 #include "relay/inbound.h"
+#include "web.h"
 
 namespace onecopy {
 
@@ -27,7 +28,9 @@ public:
 private:
     ledger::LedgerThread::Options ledger_options() const;
     ledger::LedgerThread::Handler ledger_handler();
+    view::Running running() const;
     Control::Doors control_doors();
+    std::unique_ptr<Web> web_at(const std::string& address);
     void greet();
     /// What stood in the way; empty: the new configuration is in force.
     std::string reload();
@@ -49,6 +52,8 @@ private:
     std::unique_ptr<ledger::LedgerThread> ledger_;
     std::unique_ptr<relay::Inbound> inbound_;
     std::unique_ptr<Control> control_;
+    Hour hour_;
+    std::unique_ptr<Web> web_;  // none: http.address is empty
     net::Signal terminate_, interrupt_, hang_up_;
     net::Timer watchdog_;
     base::Duration watchdog_period_{};

@@ -4,10 +4,15 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/escape.h"
+
 namespace onecopy::view {
 namespace {
 
 using nlohmann::json;
+
+/// A ledger that takes longer for one batch has stalled.
+constexpr base::Duration longest_batch = std::chrono::seconds(30);
 
 constexpr std::array state_names = {"pending", "delivered", "failed", "dropped", "ignored", "forgotten"};
 
@@ -91,6 +96,23 @@ json group(const ledger::GroupRecord& record, base::Time now) {
 }
 
 }  // namespace
+
+std::vector<std::string> wrong(const Running& running) {
+    std::vector<std::string> lines;
+    if (running.ledger_busy > longest_batch)
+        lines.push_back("the ledger has been at one batch for " + std::to_string(running.ledger_busy.count() / 1000) + " s");
+    if (running.room == 0) lines.push_back("the spool is full (spool.min_free): new mail is answered 452");
+    if (!running.damage.empty()) lines.push_back("the spool is damaged: " + base::printable(running.damage));
+    if (running.paused) lines.push_back("forwarding is paused (onecopyctl resume)");
+    const auto rests = [](const relay::Backend::Health& health) { return health.rests_for.count() > 0; };
+    if (!running.servers.empty() && std::ranges::all_of(running.servers, rests))
+        lines.push_back("every server of the backend rests: " + base::printable(running.servers.front().words));
+    return lines;
+}
+
+std::uint64_t merged(const ledger::Totals& totals) {
+    return totals.copies - std::min(totals.copies, totals.messages);
+}
 
 std::string status(const Running& running, const ledger::Counts& counts) {
     json servers = json::array();

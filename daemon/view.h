@@ -24,6 +24,10 @@ struct Running {
     std::vector<relay::Backend::Health> servers;
 };
 
+/// What keeps mail from coming in or going out, a line each; /healthz says the same.
+std::vector<std::string> wrong(const Running& running);
+/// Copies that joined a group that was there.
+std::uint64_t merged(const ledger::Totals& totals);
 std::string status(const Running& running, const ledger::Counts& counts);
 /// `now`: ledger time.
 std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now);

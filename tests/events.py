@@ -12,7 +12,7 @@ EXPLAINED = re.compile(r"^\.It Cm (.*)$", re.MULTILINE)
 sources = [path for folder in ("lib", "daemon") for path in sorted((top / folder).rglob("*.cc"))]
 logged = {event for path in sources for event in LOGGED.findall(path.read_text())}
 page = (top / "man/onecopyd.8").read_text()
-events = page[page.index(".Ss Events") : page.index(".Ss What is wrong when")]
+events = page[page.index(".Ss Events") : page.index(".Ss Metrics")]
 explained = {event for line in EXPLAINED.findall(events) for event in line.split(" , ")}
 
 for event in sorted(logged - explained):

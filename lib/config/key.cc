@@ -38,10 +38,4 @@ std::string unknown_key(const std::string& key, std::string_view prefix, const s
     return "unknown key; here may stand " + joined(words);
 }
 
-std::string refused_later(const Later& later, const std::string& shown, const std::string& by_default) {
-    if (shown == by_default) return {};
-    std::string instead = by_default.empty() ? "leave it empty" : "leave it out, or write " + by_default;
-    return quote(shown) + " is not supported yet: this version has no " + std::string(later.feature) + "; " + instead;
-}
-
 }  // namespace onecopy::config

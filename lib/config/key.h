@@ -11,17 +11,11 @@
 
 namespace onecopy::config {
 
-/// A key that belongs to a feature which this version does not have: no value but the default is taken.
-struct Later {
-    std::string_view feature;
-};
-
 /// One row of a table: a key, and all that is to be known of it.
 template <typename Owner>
 struct Key {
     std::string_view name;  // sections before a dot, [] after what is a list
     std::string_view help;
-    std::optional<Later> later;
     bool required;
     std::function<void(const Node&, Owner&, Report&)> read;
     std::function<std::string(const Owner&)> show;
@@ -40,13 +34,9 @@ using SeenKeys = std::map<std::string, Seen, std::less<>>;
 /// The words for a key that no table knows; `names` are all that the table has, `prefix` is where the key stood.
 std::string unknown_key(const std::string& key, std::string_view prefix, const std::vector<std::string_view>& names);
 
-/// The rest of a line on a value that `later` does not take; empty where it is taken.
-std::string refused_later(const Later& later, const std::string& shown, const std::string& by_default);
-
 /// `access` gives the value within its owner.
 template <typename Owner, typename Value, typename Access>
-Key<Owner> make_key(std::string_view name, Access access, Kind<Value> kind, std::string_view help,
-                    std::optional<Later> later, bool required) {
+Key<Owner> make_key(std::string_view name, Access access, Kind<Value> kind, std::string_view help, bool required) {
     auto show = [=](const Owner& owner) { return kind.show(access(owner)); };
     std::string by_default = show(Owner{});
     auto read = [=](const Node& node, Owner& owner, Report& report) {
@@ -60,11 +50,9 @@ Key<Owner> make_key(std::string_view name, Access access, Kind<Value> kind, std:
         }
         std::optional<Value> value = kind.read(name, node, report);
         if (!value) return;
-        std::string refused = later ? refused_later(*later, kind.show(*value), by_default) : "";
-        if (!refused.empty()) return report.wrong(name, node.at, refused);
         access(owner) = std::move(*value);
     };
-    return {name, help, later, required, read, show};
+    return {name, help, required, read, show};
 }
 
 /// Reads one map by a table, into one owner.

@@ -14,21 +14,20 @@ constexpr std::uint64_t kibibyte = 1 << 10;
 constexpr std::uint64_t gibibyte = 1 << 30;
 
 template <typename Owner, typename Value>
-Key<Owner> key(std::string_view name, Value Owner::*member, Kind<Value> kind, std::string_view help,
-               std::optional<Later> later = {}, bool required = false) {
+Key<Owner> key(std::string_view name, Value Owner::*member, Kind<Value> kind, std::string_view help, bool required = false) {
     auto access = [member](auto& owner) -> auto& {
         return owner.*member;
     };
-    return make_key<Owner>(name, access, kind, help, later, required);
+    return make_key<Owner>(name, access, kind, help, required);
 }
 
 template <typename Section, typename Value>
 Key<Config> key(std::string_view name, Section Config::*section, Value Section::*member, Kind<Value> kind,
-                std::string_view help, std::optional<Later> later = {}, bool required = false) {
+                std::string_view help, bool required = false) {
     auto access = [ section, member ](auto& config) -> auto& {
         return (config.*section).*member;
     };
-    return make_key<Config>(name, access, kind, help, later, required);
+    return make_key<Config>(name, access, kind, help, required);
 }
 
 Kind<Protocol> protocol() {
@@ -91,7 +90,7 @@ Table<Owner> joined_tables(std::initializer_list<Table<Owner>> parts) {
 Table<Config> front_keys() {
     return {
         key("hostname", &Config::hostname, text("a domain", values::hostname), "in greeting, EHLO and Received"),
-        key("listen", &Config::listen, sockets(), "one entry for each socket", {}, true),
+        key("listen", &Config::listen, sockets(), "one entry for each socket", true),
         key("tls.certificate", &Config::tls, &Tls::certificate, path(), "PEM, with its chain"),
         key("tls.key", &Config::tls, &Tls::key, path(), "PEM"),
         key("tls.min_version", &Config::tls, &Tls::min_version, tls_version(), "for both sides"),
@@ -103,7 +102,7 @@ Table<Config> backend_keys() {
     constexpr auto backend = &Config::backend;
     return {
         key("backend.servers", backend, &Backend::servers, list(text("`host:port`", values::server), 1),
-            "tried in order; the first that answers serves", {}, true),
+            "tried in order; the first that answers serves", true),
         key("backend.protocol", backend, &Backend::protocol, protocol(), "smtp or lmtp"),
         key("backend.tls", backend, &Backend::tls, backend_tls(), "none, opportunistic, required or verify"),
         key("backend.tls_min_version", backend, &Backend::tls_min_version, optional(tls_version()),
@@ -187,8 +186,8 @@ Table<Config> service_keys() {
         key("spool.directory", &Config::spool, &Spool::directory, path(), "the ledger and large messages"),
         key("spool.min_free", &Config::spool, &Spool::min_free, size(0, 1024 * gibibyte), "less free: 452 4.3.1"),
         key("control.socket", &Config::control_socket, text("an absolute path", values::socket_path), "for onecopyctl"),
-        key("http.address", &Config::http_address, text("`host:port`", values::listen_address), "empty: off",
-            Later{"status page"}),
+        key("http.address", &Config::http_address, text("`host:port` of loopback", values::web_address),
+            "empty: off; status page, /metrics, /healthz"),
         key("log.level", &Config::log_level, level(), "error, warning, info or debug"),
     };
 }
@@ -204,8 +203,7 @@ const Table<Config>& keys_of_config() {
 const Table<Listen>& keys_of_listen() {
     static const Table<Listen> table = {
         key("listen[].address", &Listen::address,
-            text("host:port, [v6]:port, unix:/path or systemd:NAME", values::listen_address), "where clients connect", {},
-            true),
+            text("host:port, [v6]:port, unix:/path or systemd:NAME", values::listen_address), "where clients connect", true),
         key("listen[].protocol", &Listen::protocol, protocol(), "smtp or lmtp"),
         key("listen[].tls", &Listen::tls, listen_tls(), "none, starttls, required or implicit"),
         key("listen[].auth", &Listen::auth, auth(), "none, optional or required"),
@@ -219,7 +217,7 @@ const Table<Listen>& keys_of_listen() {
 const Table<RecoverFrom>& keys_of_recover_from() {
     static const Table<RecoverFrom> table = {
         key("recipients.recover_from[].field", &RecoverFrom::field, text("a field's name", values::field_name),
-            "its topmost instance is read", {}, true),
+            "its topmost instance is read", true),
         key("recipients.recover_from[].strip", &RecoverFrom::strip, text("a prefix", values::anything),
             "taken off the front of the address"),
     };

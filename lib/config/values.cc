@@ -202,6 +202,15 @@ std::string listen_address(std::string_view text) {
     return good ? "" : "needs the FileDescriptorName of a socket unit after systemd:";
 }
 
+std::string web_address(std::string_view text) {
+    if (text.starts_with("unix:")) return socket_path(text.substr(5));
+    const std::string_view host = text.substr(0, text.rfind(':'));
+    const bool loopback = host == "localhost" || host == "[::1]" || (host.starts_with("127.") && is_ip(host, AF_INET));
+    const std::string wrong = host_and_port(text, {"9925", "it listens on loopback alone, as 127.0.0.1"});
+    if (!wrong.empty() || loopback) return wrong;
+    return "is not loopback: it has no password, so write 127.0.0.1 and let a web server stand before it";
+}
+
 std::string network(std::string_view text) {
     std::size_t slash = text.find('/');
     Bytes bytes{};

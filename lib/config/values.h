@@ -16,6 +16,8 @@ std::string address(std::string_view text);
 std::string server(std::string_view text);
 /// What server() takes, `unix:/path` or `systemd:NAME`.
 std::string listen_address(std::string_view text);
+/// What server() takes, of loopback alone, or `unix:/path`.
+std::string web_address(std::string_view text);
 /// `10.0.0.0/8`, `::1`, `fd00::/8`.
 std::string network(std::string_view text);
 /// `/absolute`; the second with the length that a socket's name may have.

@@ -7,6 +7,7 @@
 #include <thread>
 #include <variant>
 
+#include "base/metrics.h"
 #include "base/queue.h"
 #include "ledger/spool.h"
 
@@ -231,6 +232,7 @@ void LedgerThread::State::commit() {
     const std::size_t settles = settles_.size();
     add_alters(operations);
     if (std::exchange(to_store_, false) && operations.empty()) operations.push_back({[](const Context&) {}});
+    base::metrics::commit_size.observe(static_cast<double>(operations.size()));
     spool_.transact(operations, moment_);
     const std::size_t offered = answer_offers(operations);
     answer_settles(std::span(operations).subspan(offered));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,7 @@ struct Due {
     std::shared_ptr<const Content> content;
     bool eight_bit = false;
     bool untouched = false;
+    std::optional<base::Duration> held;  // since its first recipient was named; only where nobody was tried yet
 };
 
 /// What one transaction with the backend did, or could not do.

@@ -560,6 +560,7 @@ Due SqliteLedger::load_due(std::int64_t id, const Context& context) {
         if (member.state != coalesce::State::pending) continue;
         const bool alone = member.apart || is_apart(member.address, context);
         due.recipients.push_back({member.id, member.address, alone, member.options});
+        if (!group->tried) due.held = std::max(due.held.value_or(base::Duration(0)), context.now.history - member.since);
     }
     due.content = load_content(id);
     return due;

@@ -144,19 +144,32 @@ bool names_blind(const ForClause& clause, const AddressSet& blind) {
     return holds_any(clause.text, blind) || names_local_part(clause.text, blind);
 }
 
-// Without the `for` clauses that name a blind recipient. What shows one elsewhere too goes whole; a sender by VERP may stay.
-std::string received_without(const Hidden& hidden, const Field& field) {
-    const auto value_start = static_cast<std::size_t>(field.value.data() - field.raw.data());
+// The raw field without the `for` clauses that name a blind recipient.
+std::string without_clauses(std::string_view raw, std::size_t value_start, const AddressSet& blind) {
     std::string left;
     std::size_t kept = 0;
-    for (const auto& clause : for_clauses(field.value)) {
-        if (!names_blind(clause, hidden.blind)) continue;
+    const auto value = raw.substr(value_start, raw.size() - value_start - (raw.ends_with("\r\n") ? 2 : 0));
+    for (const auto& clause : for_clauses(value)) {
+        if (!names_blind(clause, blind)) continue;
         const auto begin = std::max(kept, value_start + clause.begin);  // white space between two goes with the first
-        left.append(field.raw, kept, begin - kept);
+        left.append(raw, kept, begin - kept);
         kept = value_start + clause.end;
     }
-    left.append(field.raw, kept);
-    return holds_any_plainly(left, hidden.secret) ? std::string() : left;
+    return left.append(raw, kept);
+}
+
+// What is left is read again: what stood on both sides of a clause may make another one. What has no end so, and what shows
+// one who is blind elsewhere too, goes whole; a sender by VERP may stay.
+std::string received_without(const Hidden& hidden, const Field& field) {
+    constexpr int most_rounds = 8;
+    const auto value_start = static_cast<std::size_t>(field.value.data() - field.raw.data());
+    std::string text(field.raw);
+    for (int round = 0; round < most_rounds; ++round) {
+        auto left = without_clauses(text, value_start, hidden.blind);
+        if (left == text) return holds_any_plainly(text, hidden.secret) ? std::string() : text;
+        text = std::move(left);
+    }
+    return {};
 }
 
 // An address in a text, or what stands behind the `=` of a tag: `smtp.mailfrom=a@x.example`.

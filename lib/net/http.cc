@@ -17,9 +17,15 @@
 namespace onecopy::net {
 namespace {
 
+constexpr ev_uint16_t every_method = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                                     EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT |
+                                     EVHTTP_REQ_PATCH;
+
+/// With its size: a NUL in it ends nothing.
 std::string decoded(const char* text) {
-    std::unique_ptr<char, void (*)(void*)> plain(evhttp_uridecode(text, 0, nullptr), std::free);
-    return plain ? plain.get() : "";
+    std::size_t size = 0;
+    std::unique_ptr<char, void (*)(void*)> plain(evhttp_uridecode(text, 0, &size), std::free);
+    return plain ? std::string(plain.get(), size) : "";
 }
 
 std::map<std::string, std::string> parse_query(const char* text) {
@@ -31,9 +37,14 @@ std::map<std::string, std::string> parse_query(const char* text) {
     return values;
 }
 
+const char* method_of(evhttp_cmd_type command) {
+    if (command == EVHTTP_REQ_POST) return "POST";
+    return command == EVHTTP_REQ_GET || command == EVHTTP_REQ_HEAD ? "GET" : "";
+}
+
 HttpServer::Request read_request(evhttp_request* raw) {
     HttpServer::Request request;
-    request.method = evhttp_request_get_command(raw) == EVHTTP_REQ_POST ? "POST" : "GET";
+    request.method = method_of(evhttp_request_get_command(raw));
     const evhttp_uri* uri = evhttp_request_get_evhttp_uri(raw);
     if (uri && evhttp_uri_get_path(uri)) request.path = decoded(evhttp_uri_get_path(uri));
     if (uri) request.query = parse_query(evhttp_uri_get_query(uri));
@@ -52,6 +63,7 @@ void send(evhttp_request* raw, const HttpServer::Response& response) {
     evhttp_add_header(headers, "Content-Type", response.type.c_str());
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : response.headers) evhttp_add_header(headers, name.c_str(), value.c_str());
     evbuffer* body = evbuffer_new();
     evbuffer_add(body, response.body.data(), response.body.size());
     evhttp_send_reply(raw, response.status, nullptr, body);
@@ -72,7 +84,7 @@ struct HttpServer::State {
         evhttp_set_max_headers_size(server.get(), 16 << 10);
         evhttp_set_max_body_size(server.get(), 64 << 10);
         evhttp_set_timeout(server.get(), 30);
-        evhttp_set_allowed_methods(server.get(), EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
+        evhttp_set_allowed_methods(server.get(), every_method);
         evhttp_set_gencb(
             server.get(), [](evhttp_request* raw, void* self) { static_cast<State*>(self)->received(raw); }, this);
         if (address.starts_with("unix:")) path = address.substr(5);

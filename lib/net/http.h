@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "net/loop.h"
 
@@ -13,7 +15,7 @@ namespace onecopy::net {
 class HttpServer {
 public:
     struct Request {
-        std::string method;                             // "GET", "POST"
+        std::string method;                             // "GET" (HEAD too), "POST"; any other: empty
         std::string path;                               // decoded, without query
         std::map<std::string, std::string> query;       // decoded
         unsigned peer_uid = static_cast<unsigned>(-1);  // SO_PEERCRED of a Unix socket
@@ -23,6 +25,7 @@ public:
         int status = 200;
         std::string type = "application/json";
         std::string body;
+        std::vector<std::pair<std::string, std::string>> headers{};  // more of them
     };
     /// Answers now or later, in the loop's thread, once; a client that has gone is no error.
     using Respond = std::function<void(Response)>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/units.h"
 #include "message/trace.h"
 #include "relay/verdicts.h"
@@ -101,6 +102,7 @@ void Delivery::due(std::vector<ledger::Due> groups) {
 }
 
 void Delivery::begin(ledger::Due due) {
+    if (due.held) base::metrics::hold.observe(*due.held);
     auto sending = std::make_shared<Sending>();
     sending->header = std::make_shared<const std::string>(outgoing_header(due, rewrite_domains_));
     for (ledger::Due::Recipient& recipient : due.recipients) {

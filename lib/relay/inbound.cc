@@ -12,6 +12,7 @@ namespace onecopy::relay {
 namespace {
 
 namespace log = base::log;
+namespace metrics = base::metrics;
 
 /// A load balancer says at once whom it speaks for.
 constexpr base::Duration most_before_header = std::chrono::seconds(10);
@@ -108,12 +109,12 @@ void Inbound::accept(const std::string& address, int descriptor, const sockaddr*
     }
     const Door& door = found->second;
     const Peer own{net::address_text(peer), net::is_loopback(peer)};
-    const std::string why = objection(door, peer);
+    const std::optional<Objection> why = objection(door, peer);
     if (door.proxy_protocol) {
-        if (why.empty()) return await_proxy_header(door.settings, descriptor, own);
+        if (!why) return await_proxy_header(door.settings, descriptor, own);
         ::shutdown(descriptor, SHUT_RDWR);  // nothing is said before the header
     }
-    if (!why.empty()) return turn_away(door.settings, descriptor, own.address, why);
+    if (why) return turn_away(door.settings, descriptor, own.address, *why);
     admit(door.settings, descriptor, own);
 }
 
@@ -128,6 +129,7 @@ void Inbound::await_proxy_header(const Settings& settings, int descriptor, const
         before_header_.erase(place);
         if (why.empty()) return;
         ++counters_.refused;
+        metrics::refused_proxy_header.add();
         log::warning("connection_refused", {{"client", proxy.address}, {"reason", why}});
     };
     *place = std::make_unique<net::ProxyReader>(loop_, descriptor, most_before_header, std::move(handler));
@@ -137,7 +139,8 @@ void Inbound::admit(const Settings& settings, int descriptor, Peer peer) {
     const std::string client = peer.address;
     auto own = by_client_.find(client);
     if (own != by_client_.end() && own->second >= limits_.connections_per_client) {
-        return turn_away(settings, descriptor, client, "too many connections from you (limits.connections_per_client)");
+        return turn_away(settings, descriptor, client,
+                         {metrics::refused_client_limit, "too many connections from you (limits.connections_per_client)"});
     }
     ++by_client_[client];
     ++counters_.accepted;
@@ -147,18 +150,22 @@ void Inbound::admit(const Settings& settings, int descriptor, Peer peer) {
                                       std::move(peer), settings, [this, place, client] { gone(place, client); });
 }
 
-/// Names the key to change; empty: welcome.
-std::string Inbound::objection(const Door& door, const sockaddr* peer) const {
+/// Names the key to change; none: welcome.
+std::optional<Inbound::Objection> Inbound::objection(const Door& door, const sockaddr* peer) const {
     bool local = peer->sa_family == AF_UNIX;
     auto allows = [peer](const net::Network& network) { return network.contains(peer); };
-    if (!local && std::ranges::none_of(door.allow, allows)) return "your address is not in listen.allow";
-    if (counters_.open + before_header_.size() >= limits_.connections) return "too many connections (limits.connections)";
-    return {};
+    if (!local && std::ranges::none_of(door.allow, allows))
+        return Objection{metrics::refused_allow, "your address is not in listen.allow"};
+    if (counters_.open + before_header_.size() >= limits_.connections)
+        return Objection{metrics::refused_limit, "too many connections (limits.connections)"};
+    return std::nullopt;
 }
 
 /// In words where the client can read them: it expects a handshake first where TLS is implicit.
-void Inbound::turn_away(const Settings& settings, int descriptor, const std::string& client, const std::string& why) {
+void Inbound::turn_away(const Settings& settings, int descriptor, const std::string& client, const Objection& objection) {
+    const auto& [count, why] = objection;
     ++counters_.refused;
+    count.add();
     log::warning("connection_refused", {{"client", client}, {"reason", why}});
     std::string reply = smtp::Reply(421, "4.7.0", hostname_ + " " + why).wire();
     if (!settings->implicit_tls) (void)!::send(descriptor, reply.data(), reply.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -5,9 +5,11 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/metrics.h"
 #include "config/config.h"
 #include "net/listener.h"
 #include "net/proxy_reader.h"
@@ -52,8 +54,13 @@ private:
     void accept(const std::string& address, int descriptor, const sockaddr* peer);
     void await_proxy_header(const Settings& settings, int descriptor, const Peer& proxy);
     void admit(const Settings& settings, int descriptor, Peer peer);
-    std::string objection(const Door& door, const sockaddr* peer) const;
-    void turn_away(const Settings& settings, int descriptor, const std::string& client, const std::string& why);
+    /// Why somebody is turned away: in words, and where that is counted.
+    struct Objection {
+        base::metrics::Counter& count;
+        const char* why;
+    };
+    std::optional<Objection> objection(const Door& door, const sockaddr* peer) const;
+    void turn_away(const Settings& settings, int descriptor, const std::string& client, const Objection& objection);
     void gone(Open::iterator place, const std::string& client);
     void finish_if_empty();
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "message/header.h"
 #include "message/trace.h"
 #include "relay/intake_log.h"
@@ -25,6 +26,12 @@ constexpr base::Duration pause_after_wrong_password = std::chrono::seconds(1);
 ledger::UploadId next_upload() {
     static ledger::UploadId last = 0;
     return ++last;
+}
+
+void count(const ledger::Acceptance& acceptance) {
+    if (acceptance.status != ledger::Acceptance::Status::accepted) return;
+    base::metrics::copies.add();
+    if (acceptance.copy == 1) base::metrics::messages.add();
 }
 
 }  // namespace
@@ -331,12 +338,15 @@ void Intake::offer() {
     ledger::Copy copy = make_copy();
     auto summary = std::make_shared<const CopySummary>(summarize(copy));
     incoming_->upload = 0;
-    doors_.ledger.offer(std::move(copy), [weak = self_, summary, settings = settings_, observed,
-                                          &observer = doors_.observer](const ledger::Acceptance& acceptance) {
-        log_copy(*summary, acceptance);
-        if (observed) log_would_merge(*summary, acceptance, observer, *settings);
-        if (*weak) (*weak)->answered(acceptance);
-    });
+    doors_.ledger.offer(std::move(copy),
+                        [weak = self_, summary, settings = settings_, observed, dot = std::chrono::steady_clock::now(),
+                         &observer = doors_.observer](const ledger::Acceptance& acceptance) {
+                            base::metrics::acknowledgement.observe(std::chrono::steady_clock::now() - dot);
+                            count(acceptance);
+                            log_copy(*summary, acceptance);
+                            if (observed) log_would_merge(*summary, acceptance, observer, *settings);
+                            if (*weak) (*weak)->answered(acceptance);
+                        });
 }
 
 ledger::Copy Intake::make_copy() {

@@ -268,19 +268,18 @@ TEST_CASE("what must be given is asked for") {
           Lines{"2:5: listen[].address: is missing and must be given"});
 }
 
-TEST_CASE("a key of a feature that is not there takes its default, and nothing else") {
-    struct Row {
-        std::string_view key;
-        std::string taken, refused;
-    };
-    const Row rows[] = {
-        {"http.address", "", "127.0.0.1:9925"},
-    };
-    for (const Row& row : rows) {
-        CAPTURE(row.key);
-        CHECK(complaint(row.key, row.taken) == "");
-        CHECK(complaint(row.key, row.refused).find("not supported yet") != std::string::npos);
+TEST_CASE("the status page is on loopback alone") {
+    for (const char* taken :
+         {"", "127.0.0.1:9925", "127.8.8.8:1", "localhost:9925", "\"[::1]:9925\"", "unix:/run/onecopy/web.sock"}) {
+        CAPTURE(taken);
+        CHECK(complaint("http.address", taken) == "");
     }
+    for (const char* refused :
+         {"0.0.0.0:9925", "\"[::]:9925\"", "192.0.2.1:9925", "127.example:9925", "proxy.corp.example:9925"}) {
+        CAPTURE(refused);
+        CHECK(complaint("http.address", refused).find("is not loopback") != std::string::npos);
+    }
+    CHECK(complaint("http.address", "systemd:web") != "");
 }
 
 TEST_CASE("values are checked against each other") {

@@ -24,24 +24,9 @@ std::map<std::string, std::string> shown(const Config& config) {
     return values;
 }
 
-template <typename Owner>
-void add_later(const Table<Owner>& table, std::set<std::string>& names) {
-    for (const auto& key : table) {
-        if (key.later) names.emplace(key.name);
-    }
-}
-
-/// The keys whose feature is not there yet.
-std::set<std::string> keys_of_later() {
-    std::set<std::string> names;
-    add_later(keys_of_config(), names);
-    add_later(keys_of_listen(), names);
-    add_later(keys_of_recover_from(), names);
-    return names;
-}
-
 /// A value other than the default for every key that takes one, as it is shown.
 const std::map<std::string, std::string> others = {
+    {"http.address", "127.0.0.1:9925"},
     {"hostname", "proxy.corp.example"},
     {"listen[].address", "\"[::1]:25\""},
     {"listen[].protocol", "lmtp"},
@@ -132,14 +117,10 @@ std::string changed(const std::string& key, const std::string& value) {
 
 TEST_CASE("each key is read into a place of its own") {
     const auto defaults = shown(read(least).config);
-    const auto later = keys_of_later();
     for (const auto& [key, by_default] : defaults) {
         CAPTURE(key);
         const auto other = others.find(key);
-        if (other == others.end()) {
-            CHECK(later.contains(key));
-            continue;
-        }
+        REQUIRE(other != others.end());
         CHECK(other->second != by_default);
         const Reading reading = read(changed(key, other->second));
         CHECK(reading.problems.empty());
@@ -149,25 +130,6 @@ TEST_CASE("each key is read into a place of its own") {
         if (expected["recipients.local_domains"] != "[]") expected["delivery.postmaster"] = "postmaster@corp.example";
         CHECK(shown(reading.config) == expected);
     }
-}
-
-TEST_CASE("a key whose feature is not there says so, and what may stand there instead") {
-    struct Row {
-        std::string key, other, refused;
-    };
-    const std::string none = "is not supported yet: this version has no ";
-    const Row rows[] = {
-        {"http.address", "127.0.0.1:9925", "`127.0.0.1:9925` " + none + "status page; leave it empty"},
-    };
-    std::set<std::string> tried;
-    const auto defaults = shown(read(least).config);
-    for (const Row& row : rows) {
-        CAPTURE(row.key);
-        tried.insert(row.key);
-        CHECK(complaint(row.key, row.other) == row.refused);
-        CHECK(complaint(row.key, defaults.at(row.key)) == "");
-    }
-    CHECK(tried == keys_of_later());
 }
 
 TEST_CASE("each bound is the last value that is taken") {

@@ -28,7 +28,7 @@ WRONG = {
     "no listen": ("backend:\n  servers: [x:25]\n", None, None, "listen"),
     "no servers": ("listen:\n  - address: 127.0.0.1:2525\n", None, None, "servers"),
     "recover without domains": (GOOD + "recipients:\n  recover_from: [Delivered-To]\n", None, None, "local_domains"),
-    "not there yet": (GOOD + "http:\n  address: 127.0.0.1:9925\n", 6, 12, "not supported yet"),
+    "a page for strangers": (GOOD + "http:\n  address: 192.0.2.1:9925\n", 6, 12, "loopback"),
     "no YAML": ("listen: [\n", None, None, ""),
     "nested brackets": ("listen: " + "[" * 20_000 + "\n", None, None, ""),
     "anchors": (GOOD + "grouping: &a\n  window: 30s\n", None, None, ""),

@@ -444,6 +444,18 @@ TEST_CASE("a header that is beyond the limits stays as it came") {
     CHECK(cleaned(header) == header);
 }
 
+TEST_CASE("what stood around a clause makes no further one that shows a blind recipient") {
+    const std::vector<Addresses> blind{{"joe@corp.example"}};
+    const std::string field = "Received:for< joe=corp.example\r\n for<joe>>\r\n";
+    const std::string once = without_private(field, blind);
+    CHECK(without_private(once, blind) == once);
+    CHECK(once.find("joe") == std::string::npos);
+    std::string nested = "Received: by b";
+    for (int i = 0; i < 100; ++i) nested += " for< joe=corp.example\r\n for<joe>>";
+    const std::string rest = without_private(nested + "\r\n", blind);
+    CHECK(without_private(rest, blind) == rest);
+}
+
 TEST_CASE("what is kept is kept byte for byte, in order, and shows nobody who is blind") {
     const std::vector<std::string> pieces{
         "From x y\r\n",
