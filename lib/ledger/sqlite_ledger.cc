@@ -131,6 +131,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     }
     committed_ = head_;
     first_new_ = head_.next_group;
+    any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
     begin();
     if (!clean) database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
     if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");

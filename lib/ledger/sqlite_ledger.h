@@ -156,7 +156,7 @@ private:
     Head committed_;
     bool smtputf8_ = false;
     std::int64_t first_new_ = 1;
-    bool any_apart_ = true;  // false: nobody is remembered as refused alone
+    bool any_apart_ = false;  // false: nobody is remembered as refused alone, and none need be looked for
     int log_pages_ = 0;
 };
 
