@@ -20,6 +20,7 @@ import unittest
 
 from harness import PATIENCE, SANITIZED, Daemon, Died, Refused
 from messages import Message, at
+from ports import free_port
 from sink import CLOSE, AtMost, Hooks, Sink
 
 FAULTS = os.environ.get("ONECOPY_FAULTS", "")
@@ -96,11 +97,11 @@ class Run:
         self.count.write_bytes(bytes(16))
         self.sinks = [Sink(hooks()) for hooks in scenario.hooks]
         environment = {"LD_PRELOAD": FAULTS, "FAULT": fault, "COUNT": str(self.count)}
-        changes = {
+        self.changes = {
             "grouping": {"window": "0s"},
             "delivery": {"retry": ["100ms"], "notify": "sender", "postmaster": POSTMASTER},
         } | scenario.changes
-        self.daemon = Daemon(self.directory, [sink.address for sink in self.sinks], changes, environment=environment)
+        self.daemon = Daemon(self.directory, [sink.address for sink in self.sinks], self.changes, environment=environment)
 
     def steps(self):
         return struct.unpack("QQ", self.count.read_bytes())
@@ -126,11 +127,23 @@ class Run:
             return
         if self.daemon.process is not None:
             self.daemon.environment = {}
-        try:
-            self.daemon.start()
-        except Died:
-            self.daemon.environment = {}
-            self.daemon.start()
+        for _ in range(5):
+            try:
+                self.daemon.start()
+                return
+            except Died:
+                if "Address already in use" in self.daemon.log():
+                    self.move()
+                else:
+                    self.daemon.environment = {}
+        raise TimeoutError(f"it does not start\n{self.daemon.log()}")
+
+    def move(self):
+        """Somebody else had the port first: the same again on another one."""
+        self.daemon.port = free_port()
+        self.daemon.configure(self.changes)
+        self.daemon.log_file.unlink()
+        self.count.write_bytes(bytes(16))
 
     def fetch(self):
         """As a fetcher does: again, until it has its 250."""
