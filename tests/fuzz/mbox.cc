@@ -1,13 +1,12 @@
 // An mbox: no cut changes its messages, and each byte is in one of them, or stray, or of a `From ` line, or a quote.
 
-#include "message/mbox_reader.h"
-
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "input.h"
 #include "message/date.h"
+#include "message/mbox_reader.h"
 
 using namespace onecopy;
 using fuzz::must;
