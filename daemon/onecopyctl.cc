@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analyze.h"
 #include "http_client.h"
 #include "tell.h"
 #include "version.h"
@@ -67,7 +68,7 @@ int no_such_command(const CLI::App& app, const std::string& name) {
     return usage;
 }
 
-const std::set<std::string> later = {"top", "analyze"};
+const std::set<std::string> later = {"top"};
 
 }  // namespace
 
@@ -144,6 +145,11 @@ int main(int count, char** values) {
         });
     }
 
+    std::vector<std::string> mailboxes;
+    app.add_subcommand("analyze", "Split copies in mailboxes on disk, and which window would have caught them")
+        ->add_option("PATH", mailboxes, "mbox files, maildirs, messages, directories of these")
+        ->required();
+
     for (int i = 1; i < count; ++i) {
         if (later.contains(values[i])) return not_yet(values[i]);
         if (values[i][0] != '-') break;
@@ -156,6 +162,7 @@ int main(int count, char** values) {
             return no_such_command(app, unknown[0]);
         return app.exit(error) == 0 ? 0 : usage;
     }
+    if (!mailboxes.empty()) return analyze::run(mailboxes, as_json);
     if (drops && !yes && !confirmed(group)) return refused;
     return answer(question, socket, as_json);
 }
