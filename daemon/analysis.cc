@@ -218,13 +218,13 @@ void Analysis::conclude_id(Run same_id) {
 
 /// Messages of equal content, whatever their Message-IDs say; and those without one that counts.
 void Analysis::conclude_contents(Order order) {
+    std::erase_if(order, [&](std::uint32_t index) { return sample(index).alone; });
     for (std::uint32_t index : order) {
         const Sample::Id id = sample(index).id;
         if (id == Sample::Id::none) add_apart(report_.no_id, Run(&index, 1));
         if (id == Sample::Id::malformed) add_apart(report_.malformed_id, Run(&index, 1));
         if (id == Sample::Id::several) add_apart(report_.several_ids, Run(&index, 1));
     }
-    std::erase_if(order, [&](std::uint32_t index) { return sample(index).alone; });
     std::ranges::stable_sort(order, {}, [&](std::uint32_t index) { return sample(index).identity.content; });
     for (std::size_t from = 0, end = 0; from < order.size(); from = end) {
         const Sample& first = sample(order[from]);
