@@ -174,7 +174,7 @@ std::string listed(const json& counts, const char* between) {
 std::string told(const json& example, std::string (*what)(std::uint64_t)) {
     const std::string id = example.at("message_id");
     const std::uint64_t count = example.at("copies");
-    std::string text = "  " + (id.empty() ? "(no Message-ID)" : base::printable(id, 100));
+    std::string text = "    " + (id.empty() ? "(no Message-ID)" : base::printable(id, 100));
     if (count > 1) text += "  " + what(count) + " within " + tell::rough(example.at("spread_seconds").get<double>());
     return text + ", the first " + example.at("first").get<std::string>() + " in " +
            base::printable(example.at("source").get<std::string>()) + ", message " + number(example, "number") + "\n";
@@ -260,37 +260,36 @@ std::string windows_told(const json& split) {
 
 std::string advice(const json& split) {
     const json &window = split.at("advice").at("window"), &field = split.at("advice").at("recover_from");
-    std::string text = "\n";
+    std::string text = "\nAdvice\n  ";
     text += window.is_null()
                 ? "No window of up to 1h catches most copies; who has a message is skipped when a late copy comes "
                   "(grouping.history).\n"
                 : "grouping.window: " + window.get<std::string>() + "\n";
-    if (!field.is_null()) text += "recipients.recover_from: [" + field.get<std::string>() + "]\n";
+    if (!field.is_null()) text += "  recipients.recover_from: [" + field.get<std::string>() + "]\n";
     return text;
 }
 
 std::string reason(const json& apart, const std::string& words) {
     if (apart.at("count") == 0) return {};
-    return "  " + number(apart, "count") + " " + words + "\n" + told(apart.at("examples"), shown_examples, messages);
+    return "  " + words + ": " + number(apart, "count") + "\n" + told(apart.at("examples"), shown_examples, messages);
 }
 
-std::string not_merged_told(const json& document) {
-    const json &apart = document.at("not_merged"), &ids = document.at("message_ids");
+std::string not_merged_told(const json& apart) {
     const json& other = apart.at("same_id_other_content");
     json where = other.at("fields");
     if (other.at("body_alone") > 0) where.push_back({{"name", "the body alone"}, {"count", other.at("body_alone")}});
-    const std::string text =
-        reason(other, "Message-IDs with more than one content, other in " + listed(where, " ")) +
-        reason(apart.at("other_sender"), "under more than one sender: nobody gets it twice, but not in one transaction") +
-        reason(apart.at("same_content_other_id"), "contents with more than one Message-ID") +
-        reason(apart.at("header_too_large"), "messages with a header that is too large to be compared");
-    const std::string by_content = reason(ids.at("none"), "messages without Message-ID") +
-                                   reason(ids.at("malformed"), "messages with one that is malformed") +
-                                   reason(ids.at("several"), "messages with two or more");
-    return (text.empty() ? "" : "\nNot merged\n" + text) +
-           (by_content.empty()
-                ? ""
-                : "\nMerged by their content alone (" + messages(ids.at("merged_by_content")) + " so)\n" + by_content);
+    const std::string text = reason(other, "same Message-ID, other content (" + listed(where, " ") + ")") +
+                             reason(apart.at("other_sender"), "same message, other sender; nobody gets it twice") +
+                             reason(apart.at("same_content_other_id"), "same content, other Message-ID") +
+                             reason(apart.at("header_too_large"), "header too large to be compared");
+    return text.empty() ? "" : "\nNot merged\n" + text;
+}
+
+std::string without_id_told(const json& ids) {
+    const std::string text = reason(ids.at("none"), "no Message-ID") + reason(ids.at("malformed"), "malformed Message-ID") +
+                             reason(ids.at("several"), "more than one Message-ID");
+    const std::string merged = messages(ids.at("merged_by_content")) + " came in several copies";
+    return text.empty() ? "" : "\nCompared by content alone; " + merged + "\n" + text;
 }
 
 }  // namespace
@@ -339,7 +338,7 @@ std::string tell(const json& document) {
         text += copies_told(split) + histogram(split.at("delays")) + windows_told(split) + advice(split) +
                 "\nMost copies\n" + told(split.at("largest"), shown_groups, copies);
     }
-    return text + not_merged_told(document);
+    return text + not_merged_told(document.at("not_merged")) + without_id_told(document.at("message_ids"));
 }
 
 std::string rough_size(std::uint64_t bytes) {
