@@ -2,10 +2,10 @@
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "analyze.h"
 #include "http_client.h"
 #include "tell.h"
 #include "terminal.h"
@@ -66,12 +66,6 @@ bool confirmed(std::uint64_t group) {
     return answer == 'y' || answer == 'Y';
 }
 
-/// Commands that the manual of a later version will know.
-int not_yet(const std::string& name) {
-    std::fprintf(stderr, "onecopyctl: %s is not supported yet\n", name.c_str());
-    return usage;
-}
-
 /// CLI11 itself says only that a command is missing.
 int no_such_command(const CLI::App& app, const std::string& name) {
     std::string names;
@@ -80,8 +74,6 @@ int no_such_command(const CLI::App& app, const std::string& name) {
     std::fprintf(stderr, "onecopyctl: there is no command '%s'; the commands are %s\n", name.c_str(), names.c_str());
     return usage;
 }
-
-const std::set<std::string> later = {"analyze"};
 
 }  // namespace
 
@@ -161,10 +153,11 @@ int main(int count, char** values) {
     bool watches = false;
     app.add_subcommand("top", "A live view, until q")->callback([&watches] { watches = true; });
 
-    for (int i = 1; i < count; ++i) {
-        if (later.contains(values[i])) return not_yet(values[i]);
-        if (values[i][0] != '-') break;
-    }
+    std::vector<std::string> mailboxes;
+    app.add_subcommand("analyze", "Split copies in mailboxes on disk, and which window would have caught them")
+        ->add_option("PATH", mailboxes, "mbox files, maildirs, messages, directories of these")
+        ->required();
+
     try {
         app.parse(count, values);
     } catch (const CLI::ParseError& error) {
@@ -174,6 +167,7 @@ int main(int count, char** values) {
         return app.exit(error) == 0 ? 0 : usage;
     }
     if (watches) return watch(socket, as_json);
+    if (!mailboxes.empty()) return analyze::run(mailboxes, as_json);
     if (drops && !yes && !confirmed(group)) return refused;
     return answer(question, socket, as_json);
 }
