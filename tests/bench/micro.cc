@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "ledger/spool.h"
 #include "message/digest.h"
 #include "message/identity.h"
@@ -116,6 +117,22 @@ void forwarded_header(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(message::forwarded_header(header, recipients, {}));
 }
 BENCHMARK(forwarded_header);
+
+void digest(benchmark::State& state) {
+    const std::string id = "<20261102100000.4711@far.example>";
+    for (auto _ : state) benchmark::DoNotOptimize(message::digest(id));
+}
+BENCHMARK(digest);
+
+void log_line(benchmark::State& state) {
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(base::log::line("copy", {{"client", "192.0.2.7"},
+                                                          {"sender", "sender@far.example"},
+                                                          {"message_id", "<20261102100000.4711@far.example>"},
+                                                          {"reply", "250 2.0.0 Ok: queued as 4711"}}));
+    }
+}
+BENCHMARK(log_line);
 
 /// A spool in a directory of its own.
 class Ledger {
