@@ -127,6 +127,18 @@ class Mailboxes(Analyze):
         again = self.analyze(self.directory / "tree", box, self.directory / "tree")
         self.assertEqual(again["messages"], 14)
 
+    def test_what_a_mail_server_adds_parts_no_copies(self):
+        """Dovecot in an mbox."""
+        stored = []
+        for number, each in enumerate(self.messages, 1):
+            head, _, body = each.partition(b"\r\n\r\n")
+            first = b"X-IMAPbase: 1793000000 0000000014\r\n" if number == 1 else b""
+            state = b"X-UID: %d\r\nStatus: %s\r\nContent-Length: %d\r\n" % (number, (b"RO", b"O")[number % 2], len(body))
+            stored.append(head + b"\r\n" + first + state + b"\r\n" + body)
+        told = self.analyze(self.file("mbox", mbox(stored)))
+        self.assert_the_case(told)
+        self.assertIn({"name": "mailbox fields", "count": 3}, told["split"]["differ"]["fields"])
+
     def test_a_pipe(self):
         path = self.file("mbox", mbox(self.messages))
         command = f'exec "{ONECOPYCTL}" --json analyze <(cat "{path}")'
