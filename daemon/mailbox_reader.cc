@@ -188,8 +188,7 @@ bool MailboxReader::next(Descriptor& file, const std::string& path, std::string&
     ssize_t length = 0;
     do {
         stopped_ = stopped_ || !watcher_.go_on(counts_.bytes);
-        if (stopped_) break;
-        length = ::read(file.number(), block.data(), block.size());
+        length = stopped_ ? 0 : ::read(file.number(), block.data(), block.size());
     } while (length < 0 && errno == EINTR);
     cut_short_ = stopped_ || length < 0;
     if (length < 0) watcher_.wrong(path, words_of(errno));

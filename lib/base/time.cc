@@ -15,7 +15,8 @@ WallTime wall_clock() {
 }
 
 std::string iso_text(WallTime time) {
-    std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    // Not by the system clock's own nanoseconds, which end in the year 2262.
+    std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
     std::tm parts{};
     gmtime_r(&seconds, &parts);
     char text[32];

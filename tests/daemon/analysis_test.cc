@@ -173,6 +173,14 @@ TEST_CASE("what is told has the figures and the advice") {
     CHECK(holds(text_of(Report()), "0 messages"));
 }
 
+TEST_CASE("a date may be as far off as it can be written") {
+    const std::string far = "Received: from a by b; Fri, 31 Dec 9999 23:59:59 -2359\n";
+    const std::string text =
+        text_of(report_of({{.extra = far}, {.extra = "Received: x; Thu, 1 Jan 1970 00:00:00 +2359\n"}}));
+    CHECK(holds(text, "1969-12-31T00:01:00Z to 10000-01-01T23:58:59Z"));
+    CHECK(holds(text, "later"));
+}
+
 TEST_CASE("nothing from mail reaches the terminal as it is") {
     const std::string text = text_of(report_of({{.id = "<\xc2\x9b[2J\xff@x>"}, {.id = "<\xc2\x9b[2J\xff@x>"}}));
     CHECK(holds(text, R"(<\xc2\x9b[2J\xff@x>)"));
