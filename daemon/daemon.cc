@@ -153,7 +153,9 @@ void Daemon::check_spool(std::size_t table) {
     if (table == ledger::Reader::tables().size()) return;
     worker_.run([this, table, directory = config_.spool.directory, post = loop_.poster()] {
         try {
-            const std::string found = ledger::Reader(directory).check(ledger::Reader::tables()[table]);
+            const auto look = [&] { return ledger::Reader(directory).check(ledger::Reader::tables()[table]); };
+            std::string found = look();
+            if (!found.empty()) found = look();  // what could not be read for a moment is no damage
             post([this, table, found] { found.empty() ? check_spool(table + 1) : found_damaged(found); });
         } catch (const std::exception& error) {  // no descriptors, no memory: that says nothing of the spool
             post([words = std::string(error.what())] { log::warning("spool_unchecked", {{"detail", words}}); });

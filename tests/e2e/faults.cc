@@ -1,9 +1,11 @@
 // Loaded in front of the C library (LD_PRELOAD): numbers every step by which onecopyd leaves a trace outside of itself, and
-// lets one of them fail. Steps on the disk (file created, written, synced, cut, renamed, removed) and steps on the wire
-// (bytes sent) are numbered apart, since two threads make them.
+// lets one of them fail; and so with every question to the system that may be answered by an error. Steps on the disk (file
+// created, written, synced, cut, renamed, removed), steps on the wire (bytes sent), and questions (file opened or read,
+// socket made, accepted, connected, read) are numbered apart, since two threads make them.
 //
-// FAULT=disk:17:kill  the 17th step on the disk is not made: SIGKILL. FAULT=wire:3:fail: it fails with EIO, on the wire with
-// ECONNRESET. COUNT=FILE: how many of each were made, as two numbers of 8 bytes.
+// FAULT=disk:17:kill  the 17th step on the disk is not made: SIGKILL. FAULT=wire:3:fail: it fails, with EIO on a file,
+// ECONNRESET on a stream, EMFILE where a descriptor is asked for, ECONNREFUSED at connect. COUNT=FILE: how many of each were
+// made, as three numbers of 8 bytes.
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,7 +26,7 @@
 
 namespace {
 
-enum Where { disk, wire };
+enum Where { disk, wire, ask };
 
 struct Fault {
     Where where = disk;
@@ -35,16 +37,16 @@ struct Fault {
 Fault read_fault() {
     Fault fault;
     const char* text = std::getenv("FAULT");
-    if (!text) return fault;
-    fault.where = std::strncmp(text, "wire:", 5) == 0 ? wire : disk;
+    if (!text || !*text) return fault;
+    fault.where = *text == 'w' ? wire : *text == 'a' ? ask : disk;
     char* end = nullptr;
-    fault.number = std::strtoull(text + 5, &end, 10);
+    fault.number = std::strtoull(std::strchr(text, ':') + 1, &end, 10);
     fault.kill = std::strcmp(end, ":kill") == 0;
     return fault;
 }
 
 std::atomic<std::uint64_t>* open_counts() {
-    static std::atomic<std::uint64_t> unseen[2];
+    static std::atomic<std::uint64_t> unseen[3];
     const char* name = std::getenv("COUNT");
     if (!name) return unseen;
     int descriptor = ::open(name, O_RDWR | O_CLOEXEC);
@@ -57,7 +59,7 @@ std::atomic<std::uint64_t>* open_counts() {
 thread_local bool inside = false;  // of this file: what it does itself is no step
 
 /// True: this step fails, errno says how.
-bool fails(Where where) {
+bool fails(Where where, int error = 0) {
     if (inside) return false;
     inside = true;
     static const Fault fault = read_fault();
@@ -65,20 +67,24 @@ bool fails(Where where) {
     inside = false;
     if (++counts[where] != fault.number || where != fault.where) return false;
     if (fault.kill) ::kill(::getpid(), SIGKILL);
-    errno = where == disk ? EIO : ECONNRESET;
+    errno = error != 0 ? error : where == disk ? EIO : ECONNRESET;
     return true;
 }
 
 /// What is neither a file nor a stream (the log's pipe, the service manager's datagram) is no step.
-bool fails_on(int descriptor) {
+bool fails_on(int descriptor, bool reads = false) {
     struct stat status;
     if (::fstat(descriptor, &status) != 0) return false;
-    if (S_ISREG(status.st_mode)) return descriptor > 2 && fails(disk);
+    if (S_ISREG(status.st_mode)) return descriptor > 2 && fails(reads ? ask : disk, EIO);
     int type = 0;
     socklen_t size = sizeof type;
     const bool stream =
         S_ISSOCK(status.st_mode) && ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
-    return stream && fails(wire);
+    return stream && fails(reads ? ask : wire, ECONNRESET);
+}
+
+bool is_internet(int family) {
+    return family == AF_INET || family == AF_INET6;
 }
 
 template <typename Function>
@@ -138,7 +144,7 @@ int open(const char* name, int flags, ...) {
     va_start(rest, flags);
     const mode_t mode = va_arg(rest, mode_t);
     va_end(rest);
-    if ((flags & O_CREAT) != 0 && fails(disk)) return -1;
+    if (fails((flags & O_CREAT) != 0 ? disk : ask, EIO)) return -1;
     return real(name, flags, mode);
 }
 int open64(const char* name, int flags, ...) {
@@ -147,8 +153,36 @@ int open64(const char* name, int flags, ...) {
     va_start(rest, flags);
     const mode_t mode = va_arg(rest, mode_t);
     va_end(rest);
-    if ((flags & O_CREAT) != 0 && fails(disk)) return -1;
+    if (fails((flags & O_CREAT) != 0 ? disk : ask, EIO)) return -1;
     return real(name, flags, mode);
+}
+
+ssize_t read(int descriptor, void* bytes, size_t size) {
+    STEP_ON(fails_on(descriptor, true), read, descriptor, bytes, size);
+}
+ssize_t readv(int descriptor, const iovec* parts, int count) {
+    STEP_ON(fails_on(descriptor, true), readv, descriptor, parts, count);
+}
+ssize_t recv(int descriptor, void* bytes, size_t size, int flags) {
+    STEP_ON(fails_on(descriptor, true), recv, descriptor, bytes, size, flags);
+}
+ssize_t pread(int descriptor, void* bytes, size_t size, off_t offset) {
+    STEP_ON(fails_on(descriptor, true), pread, descriptor, bytes, size, offset);
+}
+ssize_t pread64(int descriptor, void* bytes, size_t size, off64_t offset) {
+    STEP_ON(fails_on(descriptor, true), pread64, descriptor, bytes, size, offset);
+}
+int socket(int family, int type, int protocol) noexcept {
+    STEP_ON(is_internet(family) && fails(ask, EMFILE), socket, family, type, protocol);
+}
+int accept(int descriptor, sockaddr* address, socklen_t* size) {
+    STEP_ON(fails(ask, EMFILE), accept, descriptor, address, size);
+}
+int accept4(int descriptor, sockaddr* address, socklen_t* size, int flags) {
+    STEP_ON(fails(ask, EMFILE), accept4, descriptor, address, size, flags);
+}
+int connect(int descriptor, const sockaddr* address, socklen_t size) {
+    STEP_ON(is_internet(address->sa_family) && fails(ask, ECONNREFUSED), connect, descriptor, address, size);
 }
 
 }  // extern "C"

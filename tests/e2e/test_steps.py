@@ -1,4 +1,5 @@
-"""Every step by which onecopyd leaves a trace on the disk or the wire, one by one: killed there, or refused by the system.
+"""Every step by which onecopyd leaves a trace on the disk or the wire, one by one: killed there, or refused by the system; and
+every question to the system that may be refused.
 
 A scenario is played once to count its steps, and then once for each of them and each fault. A fetcher sends what was not answered
 again, the daemon is started again without the fault, and when nothing is left to do a checker looks at what the servers took: nothing
@@ -94,7 +95,7 @@ class Run:
         self.fault = fault
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="onecopy-steps-"))
         self.count = self.directory / "count"
-        self.count.write_bytes(bytes(16))
+        self.count.write_bytes(bytes(24))
         self.sinks = [Sink(hooks()) for hooks in scenario.hooks]
         environment = {"LD_PRELOAD": FAULTS, "FAULT": fault, "COUNT": str(self.count)}
         self.changes = {
@@ -104,7 +105,7 @@ class Run:
         self.daemon = Daemon(self.directory, [sink.address for sink in self.sinks], self.changes, environment=environment)
 
     def steps(self):
-        return struct.unpack("QQ", self.count.read_bytes())
+        return struct.unpack("QQQ", self.count.read_bytes())
 
     def play(self):
         """What is wrong in the end; nothing, hopefully."""
@@ -143,7 +144,7 @@ class Run:
         self.daemon.port = free_port()
         self.daemon.configure(self.changes)
         self.daemon.log_file.unlink()
-        self.count.write_bytes(bytes(16))
+        self.count.write_bytes(bytes(24))
 
     def fetch(self):
         """As a fetcher does: again, until it has its 250."""
@@ -223,12 +224,13 @@ class EveryStep(unittest.TestCase):
         scenario = SCENARIOS[name]
         first = Run(scenario)
         self.assertEqual(first.play(), [], first.daemon.log())
-        steps = dict(zip(("disk", "wire"), first.steps()))
+        steps = dict(zip(("disk", "wire", "ask"), first.steps()))
         first.forget()
-        print(f"{name}: {steps['disk']} steps on the disk, {steps['wire']} on the wire")
+        print(f"{name}: {steps['disk']} steps on the disk, {steps['wire']} on the wire, {steps['ask']} questions")
         for where, least in zip(("disk", "wire"), scenario.least):
             self.assertGreaterEqual(steps[where], least, f"steps on the {where}")
-        faults = [f"{where}:{number}:{how}" for where, count in steps.items() for number in range(1, count + 1, STRIDE) for how in ("kill", "fail")]
+        faults = [f"{where}:{number}:{how}" for where in ("disk", "wire") for number in range(1, steps[where] + 1, STRIDE) for how in ("kill", "fail")]
+        faults += [f"ask:{number}:fail" for number in range(1, steps["ask"] + 1, STRIDE)]
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for fault, wrong in zip(faults, pool.map(lambda fault: self.play_with(scenario, fault), faults)):
                 with self.subTest(fault):
