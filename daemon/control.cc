@@ -10,6 +10,7 @@ namespace onecopy {
 namespace {
 
 constexpr std::size_t most_listed = 1000;
+constexpr std::size_t most_explained = 20;
 
 net::HttpServer::Response failure(int status, const std::string& what) {
     return {status, "application/json", view::error(what)};
@@ -25,11 +26,25 @@ std::string text_of(const net::HttpServer::Request& request, const char* name) {
 }
 
 /// 0: it is no number of a group.
-std::int64_t group_of(const net::HttpServer::Request& request) {
-    const std::string text = text_of(request, "group");
+std::int64_t group_number(const std::string& text) {
     std::int64_t group = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), group);
     return error == std::errc() && end == text.data() + text.size() && group > 0 ? group : 0;
+}
+
+std::int64_t group_of(const net::HttpServer::Request& request) {
+    return group_number(text_of(request, "group"));
+}
+
+/// What is meant by it, the surest first: a Message-ID, the number of a group, an address, words of a subject.
+std::vector<ledger::GroupRecord> looked_for(ledger::Reader& reader, const std::string& about) {
+    std::vector<ledger::GroupRecord> found = reader.why(about);
+    if (const std::int64_t group = group_number(about); found.empty() && group != 0) {
+        if (std::optional<ledger::GroupRecord> one = reader.show(group)) found.push_back(std::move(*one));
+    }
+    if (found.empty() && about.find('@') != about.npos) found = reader.why_address(about, most_explained);
+    if (found.empty()) found = reader.why_subject(about, most_explained);
+    return found;
 }
 
 const char* nothing_to_change(ledger::Change what) {
@@ -121,11 +136,12 @@ void Control::list(const Request& request, Respond respond) {
 }
 
 void Control::why(const Request& request, Respond respond) {
-    auto message_id = request.query.find("message_id");
-    if (message_id == request.query.end()) return respond(failure(400, "why needs a Message-ID"));
-    read(std::move(respond), [id = message_id->second, now = doors_.ledger.now()](ledger::Reader& reader) {
-        std::vector<ledger::GroupRecord> groups = reader.why(id);
-        return groups.empty() ? failure(404, "no message with that Message-ID is known")
+    const std::string about = text_of(request, "about");
+    if (about.empty())
+        return respond(failure(400, "why needs a Message-ID, an address, the number of a group or a subject"));
+    read(std::move(respond), [about, now = doors_.ledger.now()](ledger::Reader& reader) {
+        const std::vector<ledger::GroupRecord> groups = looked_for(reader, about);
+        return groups.empty() ? failure(404, "no message has that Message-ID, sender, recipient, number or subject")
                               : document(view::groups(groups, now));
     });
 }

@@ -2,12 +2,14 @@
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "analyze.h"
 #include "http_client.h"
 #include "tell.h"
+#include "terminal.h"
+#include "top.h"
 #include "version.h"
 
 namespace {
@@ -23,7 +25,7 @@ constexpr int unavailable = 69;  // EX_UNAVAILABLE
 struct Question {
     std::string method;
     std::string target;
-    std::function<std::string(const json&)> tell;
+    std::function<std::string(const json&, Ink)> tell;
 };
 
 int answer(const Question& question, const std::string& socket, bool as_json) try {
@@ -31,14 +33,26 @@ int answer(const Question& question, const std::string& socket, bool as_json) tr
     json document = json::parse(answer.body, nullptr, false);
     if (document.is_discarded()) throw NoDaemon(socket + ": the answer is no JSON");
     if (answer.status == 200) {
-        std::string text = as_json ? answer.body : question.tell(document);
+        if (as_json) return terminal::print(answer.body) ? 0 : refused;
+        const std::string text = question.tell(document, terminal::ink());
         if (text.empty()) std::fputs("onecopyctl: nothing\n", stderr);
-        std::fputs(text.c_str(), stdout);
-        return std::fflush(stdout) == 0 ? 0 : refused;
+        return terminal::show(text) ? 0 : refused;
     }
     if (as_json) std::fputs(answer.body.c_str(), stdout);
     std::fprintf(stderr, "onecopyctl: %s\n", document.value("error", std::string("refused")).c_str());
     return refused;
+} catch (const NoDaemon& error) {
+    std::fprintf(stderr, "onecopyctl: %s\n", error.what());
+    return unavailable;
+}
+
+int watch(const std::string& socket, bool as_json) try {
+    if (as_json || !terminal::interactive()) {
+        std::fputs("onecopyctl: top is for a terminal; scripts have: onecopyctl --json status\n", stderr);
+        return usage;
+    }
+    top::run(socket, terminal::ink());
+    return 0;
 } catch (const NoDaemon& error) {
     std::fprintf(stderr, "onecopyctl: %s\n", error.what());
     return unavailable;
@@ -52,12 +66,6 @@ bool confirmed(std::uint64_t group) {
     return answer == 'y' || answer == 'Y';
 }
 
-/// Commands that the manual of a later version will know.
-int not_yet(const std::string& name) {
-    std::fprintf(stderr, "onecopyctl: %s is not supported yet\n", name.c_str());
-    return usage;
-}
-
 /// CLI11 itself says only that a command is missing.
 int no_such_command(const CLI::App& app, const std::string& name) {
     std::string names;
@@ -66,8 +74,6 @@ int no_such_command(const CLI::App& app, const std::string& name) {
     std::fprintf(stderr, "onecopyctl: there is no command '%s'; the commands are %s\n", name.c_str(), names.c_str());
     return usage;
 }
-
-const std::set<std::string> later = {"top", "analyze"};
 
 }  // namespace
 
@@ -92,10 +98,10 @@ int main(int count, char** values) {
         ->check(CLI::IsMember({"held", "queued", "failed", "all"}));
     list->callback([&] { question = {"GET", "/list?which=" + which, tell::list}; });
 
-    std::string message_id;
+    std::vector<std::string> about;
     CLI::App* why = app.add_subcommand("why", "Everything that happened to a message");
-    why->add_option("MESSAGE-ID", message_id, "With or without its brackets")->required();
-    why->callback([&] { question = {"GET", "/why?message_id=" + percent_encoded(message_id), tell::why}; });
+    why->add_option("MESSAGE-ID", about, "Or an address, the number of a group, or words of the subject")->required();
+    why->callback([&] { question = {"GET", "/why?about=" + percent_encoded(CLI::detail::join(about, " ")), tell::why}; });
 
     std::uint64_t group = 0;
     auto number = [&group](CLI::App* command) {
@@ -144,10 +150,14 @@ int main(int count, char** values) {
         });
     }
 
-    for (int i = 1; i < count; ++i) {
-        if (later.contains(values[i])) return not_yet(values[i]);
-        if (values[i][0] != '-') break;
-    }
+    bool watches = false;
+    app.add_subcommand("top", "A live view, until q")->callback([&watches] { watches = true; });
+
+    std::vector<std::string> mailboxes;
+    app.add_subcommand("analyze", "Split copies in mailboxes on disk, and which window would have caught them")
+        ->add_option("PATH", mailboxes, "mbox files, maildirs, messages, directories of these")
+        ->required();
+
     try {
         app.parse(count, values);
     } catch (const CLI::ParseError& error) {
@@ -156,6 +166,8 @@ int main(int count, char** values) {
             return no_such_command(app, unknown[0]);
         return app.exit(error) == 0 ? 0 : usage;
     }
+    if (watches) return watch(socket, as_json);
+    if (!mailboxes.empty()) return analyze::run(mailboxes, as_json);
     if (drops && !yes && !confirmed(group)) return refused;
     return answer(question, socket, as_json);
 }

@@ -20,11 +20,6 @@ std::string number(const json& document, const char* key) {
     return std::to_string(document.value(key, std::int64_t{0}));
 }
 
-std::string padded(std::string text, std::size_t width) {
-    if (text.size() < width) text.append(width - text.size(), ' ');
-    return text;
-}
-
 std::string row(const std::string& name, const std::string& value) {
     return padded(name, 14) + value + "\n";
 }
@@ -33,10 +28,11 @@ std::string address(const std::string& text) {
     return text.empty() ? "<>" : text;
 }
 
-std::string server(const json& one) {
+std::string server(const json& one, Ink ink) {
     bool rests = one.value("state", "") == "resting";
     std::string text =
-        safe(one, "server") + "  " + (rests ? "resting, next try in " + rough(one.value("rests_for_seconds", 0.0)) : "ok");
+        safe(one, "server") + "  " +
+        (rests ? ink.bad("resting, next try in " + rough(one.value("rests_for_seconds", 0.0))) : ink.good("ok"));
     text += "  connections " + number(one, "connections") + ", transactions " + number(one, "transactions");
     if (rests) text += "\n" + padded("", 14) + safe(one, "last_words");
     return text;
@@ -49,11 +45,11 @@ std::string when(const json& group) {
     return due.get<double>() <= 0 ? "now" : "in " + rough(due.get<double>());
 }
 
-std::string recipient(const json& one) {
-    std::string text = "  " + padded(safe(one, "state"), 10) + address(safe(one, "address"));
+std::string recipient(const json& one, Ink ink) {
+    std::string text = "  " + padded(ink.state(safe(one, "state")), 10) + address(safe(one, "address"));
     if (one.value("recovered", false)) text += " (read from the header)";
     std::string reply = safe(one, "reply");
-    return text + (reply.empty() ? "" : "  " + reply) + "\n";
+    return text + (reply.empty() ? "" : "  " + reply);
 }
 
 std::string verdict(const std::string& name) {
@@ -80,16 +76,19 @@ std::string copy(const json& one) {
     return text;
 }
 
-std::string attempt(const json& one) {
-    return safe(one, "time") + "  " + padded(safe(one, "outcome"), 10) + safe(one, "recipient") + " at " +
+std::string attempt(const json& one, Ink ink) {
+    return safe(one, "time") + "  " + padded(ink.state(safe(one, "outcome")), 10) + safe(one, "recipient") + " at " +
            safe(one, "server") + ": " + safe(one, "reply") + "\n";
 }
 
-std::string heading(const json& group) {
-    const std::string about = group.contains("notice_about") ? "  notice about group " + number(group, "notice_about") : "";
-    return "group " + number(group, "id") + "  " + safe(group, "state") + "  " + rough(group.value("age_seconds", 0.0)) +
-           " old  next try " + when(group) + "  from " + address(safe(group, "sender")) + "  " + safe(group, "message_id") +
-           about + "\n";
+/// What a group is, in a line or two.
+std::string heading(const json& group, Ink ink) {
+    std::string text = ink.strong("group " + number(group, "id")) + "  " + ink.state(safe(group, "state")) + "  " +
+                       rough(group.value("age_seconds", 0.0)) + " old  next try " + when(group) + "  from " +
+                       address(safe(group, "sender")) + "  " + safe(group, "message_id");
+    if (group.contains("notice_about")) text += "  notice about group " + number(group, "notice_about");
+    const std::string subject = safe(group, "subject");
+    return text + "\n" + (subject.empty() ? "" : "  subject   " + subject + "\n");
 }
 
 /// The header as it is kept, each line made safe for a terminal.
@@ -119,7 +118,7 @@ std::string rough(double seconds) {
     return std::to_string(std::llround(std::ceil(seconds))) + "s";
 }
 
-std::string status(const json& document) {
+std::string status(const json& document, Ink ink) {
     const json counts = document.value("counts", json::object());
     const json spool = document.value("spool", json::object());
     std::string text = row("onecopyd", safe(document, "version") + ", up " + rough(document.value("uptime_seconds", 0.0)));
@@ -130,40 +129,49 @@ std::string status(const json& document) {
                                  " messages in " + number(counts, "copies") + " copies");
     text += row("suppressed", number(counts, "suppressed") + " recipients who had it already");
     if (counts.value("untold", 0) > 0)
-        text += row("", number(counts, "untold") + " failed recipients of whom nobody was told (delivery.postmaster)");
-    if (document.value("paused", false)) text += row("PAUSED", "nothing is forwarded until: onecopyctl resume");
+        text += row(
+            "", ink.bad(number(counts, "untold") + " failed recipients of whom nobody was told") + " (delivery.postmaster)");
+    if (document.value("paused", false)) text += row(ink.bad("PAUSED"), "nothing is forwarded until: onecopyctl resume");
     if (counts.value("possible_duplicates", 0) > 0) text += row("perhaps twice", number(counts, "possible_duplicates"));
     std::string name = "backend";
-    for (const json& one : document.value("backend", json::array())) text += row(std::exchange(name, ""), server(one));
+    for (const json& one : document.value("backend", json::array())) text += row(std::exchange(name, ""), server(one, ink));
     bool low = spool.value("low_on_space", false);
     bool damaged = spool.contains("damage") && spool["damage"].is_string();
-    text += row("spool", safe(spool, "directory") + (low ? "  TOO FULL: new mail is answered 452" : ""));
-    if (damaged) text += row("", "DAMAGED: new mail is answered 452: " + safe(spool, "damage"));
+    text += row("spool", safe(spool, "directory") + (low ? ink.bad("  TOO FULL: new mail is answered 452") : ""));
+    if (damaged) text += row("", ink.bad("DAMAGED: new mail is answered 452: ") + safe(spool, "damage"));
     return text;
 }
 
-std::string list(const json& document) {
-    std::string text;
-    for (const json& group : document) {
-        text += heading(group);
-        for (const json& one : group.value("recipients", json::array())) text += recipient(one);
+std::string list(const json& document, Ink ink) {
+    Table table;
+    if (!document.empty()) {
+        std::vector<std::string> titles = {"ID", "STATE", "AGE", "NEXT TRY", "FROM", "MESSAGE-ID", "SUBJECT"};
+        for (std::string& title : titles) title = ink.soft(title);
+        table.add(std::move(titles));
     }
-    return text;
+    for (const json& group : document) {
+        const bool notice = group.contains("notice_about");
+        table.add({ink.strong(number(group, "id")), ink.state(safe(group, "state")), rough(group.value("age_seconds", 0.0)),
+                   when(group), address(safe(group, "sender")), safe(group, "message_id"),
+                   notice ? "notice about group " + number(group, "notice_about") : safe(group, "subject")});
+        for (const json& one : group.value("recipients", json::array())) table.note(recipient(one, ink));
+    }
+    return table.text();
 }
 
-std::string why(const json& document) {
+std::string why(const json& document, Ink ink) {
     std::string text;
     for (const json& group : document) {
-        text += heading(group);
-        for (const json& one : group.value("recipients", json::array())) text += recipient(one);
+        text += heading(group, ink);
+        for (const json& one : group.value("recipients", json::array())) text += recipient(one, ink) + "\n";
         for (const json& one : group.value("copies", json::array())) text += copy(one);
-        for (const json& one : group.value("attempts", json::array())) text += attempt(one);
+        for (const json& one : group.value("attempts", json::array())) text += attempt(one, ink);
     }
     return text;
 }
 
-std::string show(const json& document) {
-    std::string text = why(document);
+std::string show(const json& document, Ink ink) {
+    std::string text = why(document, ink);
     for (const json& group : document) {
         const std::string header = group.value("header", std::string());
         text += header.empty() ? "the message itself is not kept any more\n" : header_lines(header);
@@ -171,7 +179,7 @@ std::string show(const json& document) {
     return text;
 }
 
-std::string changed(const json& document) {
+std::string changed(const json& document, Ink) {
     std::string text;
     for (const auto& [what, count] : document.items()) {
         if (count.is_number()) text += std::to_string(count.get<std::int64_t>()) + " " + what + "\n";

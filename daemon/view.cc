@@ -80,6 +80,7 @@ json group(const ledger::GroupRecord& record, base::Time now) {
     for (const auto& one : record.attempts) attempts.push_back(attempt(one));
     json document = {{"id", record.id},
                      {"message_id", record.message_id},
+                     {"subject", record.subject},
                      {"sender", record.sender},
                      {"state", state_of(record)},
                      {"first", base::iso_text(record.first)},

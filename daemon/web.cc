@@ -28,6 +28,13 @@ net::HttpServer::Response exposition(const page::Snapshot& snapshot) {
     return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(snapshot)};
 }
 
+/// A page from elsewhere may make a browser here ask us under a name of its own that leads to 127.0.0.1 (DNS rebinding), and
+/// then read the answer: only names that nobody else can have are answered.
+bool is_ours(std::string_view host) {
+    return host.empty() || host == "localhost" || host == "[::1]" || host == "::1" ||
+           (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
+}
+
 }  // namespace
 
 Hour::Hour(net::Loop& loop) : timer_(loop, [this] { tick(); }), minutes_(2) {
@@ -54,11 +61,14 @@ struct Web::Route {
 const Web::Route Web::routes[] = {{"/", &Web::status}, {"/metrics", &Web::metrics}, {"/healthz", &Web::health}};
 
 Web::Web(const std::string& address, Doors doors)
-    : doors_(std::move(doors)), server_(doors_.loop, address, [this](const Request& request, Respond respond) {
-          handle(request, std::move(respond));
-      }) {}
+    : any_name_(address.starts_with("unix:")),
+      doors_(std::move(doors)),
+      server_(doors_.loop, address,
+              [this](const Request& request, Respond respond) { handle(request, std::move(respond)); }) {}
 
 void Web::handle(const Request& request, Respond respond) {
+    if (!any_name_ && !is_ours(request.host))
+        return respond(text(421, "not under this name: set the Host field to localhost\n"));
     for (const Route& route : routes) {
         if (request.path != route.path) continue;
         if (request.method != "GET") return respond({405, plain, "only GET\n", {{"Allow", "GET, HEAD"}}});

@@ -53,6 +53,7 @@ private:
     void read(bool groups, Respond respond, Response (*answer)(const page::Snapshot&));
 
     static const Route routes[];
+    bool any_name_;  // no browser gets to a Unix socket by a name
     Doors doors_;
     net::HttpServer server_;
 };

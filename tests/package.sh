@@ -107,7 +107,7 @@ look_at_files() {
     same "conffiles" "$(inside dpkg-query -W -f '${Conffiles}' onecopy | awk '{print $1}')" "/etc/onecopy/onecopyd.yaml"
     same "the service" "$(systemctl --root="$root" is-enabled onecopyd.service)" enabled
     same "the socket" "$(systemctl --root="$root" is-enabled onecopyd.socket || true)" disabled
-    for file in man8/onecopyd.8.gz man5/onecopyd.yaml.5.gz man1/onecopyctl.1.gz; do
+    for file in man7/onecopy.7.gz man8/onecopyd.8.gz man5/onecopyd.yaml.5.gz man1/onecopyctl.1.gz; do
         inside dpkg-query -L onecopy | grep -qx "/usr/share/man/$file" || fail "not there: $file"
     done
     for file in $(cd conf && ls ./*.yaml ./*.json); do

@@ -39,6 +39,12 @@ bool harmful(std::uint32_t point) {
            (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
+/// How far it is harmless ASCII, as nearly everything is.
+std::size_t plain_length(std::string_view bytes) {
+    auto is_plain = [](char c) { return c >= ' ' && c < 0x7f && c != '\\'; };
+    return static_cast<std::size_t>(std::ranges::find_if_not(bytes, is_plain) - bytes.begin());
+}
+
 void append_escaped(std::string& out, std::string_view bytes) {
     for (unsigned char byte : bytes) {
         out += "\\x";
@@ -50,9 +56,8 @@ void append_escaped(std::string& out, std::string_view bytes) {
 }  // namespace
 
 std::string printable(std::string_view bytes, std::size_t most) {
-    std::string out;
-    out.reserve(std::min(bytes.size(), most));
-    for (std::size_t at = 0; at < bytes.size();) {
+    std::string out(bytes.substr(0, std::min(plain_length(bytes), most)));
+    for (std::size_t at = out.size(); at < bytes.size();) {
         std::uint32_t point = 0;
         std::size_t length = sequence(bytes.substr(at), point);
         bool escape = length == 0 || harmful(point);

@@ -147,7 +147,7 @@ std::int64_t GroupStore::with_other_content(const message::Identity& identity) {
 }
 
 GroupWriter::GroupWriter(Database& database)
-    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"),
+    : insert_(database, "INSERT INTO groups VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"),
       update_(database,
               "UPDATE groups SET flags = ?2, exposure = ?3, size = ?4, copies = ?5, attempts = ?6, touched = ?7, due = ?8, "
               "idle = ?9, crashes = ?10 WHERE id = ?1"),
@@ -175,7 +175,7 @@ void GroupWriter::insert(const StoredGroup& group) {
                 static_cast<std::int64_t>(group.size), base::to_integer(group.first), group.copies, group.attempts,
                 base::to_integer(group.touched), awaited(coalesce::due(group)), awaited(coalesce::idle_since(group)),
                 static_cast<std::int64_t>(group.options.ret), group.options.envid, static_cast<std::int64_t>(group.kind),
-                group.about);
+                group.about, group.identity.subject);
 }
 
 void GroupWriter::update(const StoredGroup& group) {

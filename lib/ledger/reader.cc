@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
+#include "message/encoded_words.h"
 
 namespace onecopy::ledger {
 namespace {
@@ -49,6 +50,7 @@ struct Reader::State {
             std::optional<StoredGroup> group = groups.load(id);
             if (!group) continue;
             found.push_back(record(std::move(*group)));
+            found.back().subject = subject(id);
             if (with_history) add_history(found.back());
         }
         return found;
@@ -62,6 +64,12 @@ struct Reader::State {
             if (group && group->identity.message_id == message_id) ids.push_back(id);
         }
         return ids;
+    }
+
+    std::string subject(std::int64_t group) {
+        Statement select(database, "SELECT subject FROM groups WHERE id = ?");
+        Rows row = select.query(group);
+        return row.next() ? message::decode_words(row.bytes(0)) : "";
     }
 
     Database database;
@@ -154,6 +162,35 @@ std::optional<GroupRecord> Reader::show(std::int64_t group) try {
 std::vector<GroupRecord> Reader::why(const std::string& message_id) try {
     bool bracketed = message_id.starts_with('<');
     return state_->records(state_->with_message_id(bracketed ? message_id : "<" + message_id + ">"), true);
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+/// All are looked at, the latest first: an index that only this needs would cost every mail a write.
+std::vector<GroupRecord> Reader::why_address(const std::string& address, std::size_t most) try {
+    Statement select(
+        state_->database,
+        "SELECT id FROM groups WHERE lower(CAST(sender AS TEXT)) = CAST(?1 AS TEXT) OR EXISTS(SELECT 1 FROM members WHERE "
+        "group_id = id AND lower(CAST(address AS TEXT)) = CAST(?1 AS TEXT)) ORDER BY id DESC LIMIT ?2");
+    std::vector<std::int64_t> ids = integers(select.query(base::lower(address), static_cast<std::int64_t>(most)));
+    std::ranges::reverse(ids);
+    return state_->records(ids, true);
+} catch (const SqliteError& error) {
+    throw SpoolError(error.what());
+}
+
+std::vector<GroupRecord> Reader::why_subject(const std::string& text, std::size_t most) try {
+    const std::string wanted = base::lower(text);
+    std::vector<std::int64_t> ids;
+    {
+        Statement select(state_->database, "SELECT id, subject FROM groups WHERE subject != x'' ORDER BY id DESC");
+        for (Rows row = select.query(); ids.size() < most && row.next();) {
+            if (base::lower(message::decode_words(row.bytes(1))).find(wanted) != std::string::npos)
+                ids.push_back(row.integer(0));
+        }
+    }
+    std::ranges::reverse(ids);
+    return state_->records(ids, true);
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }

@@ -38,6 +38,7 @@ struct AttemptRecord {
 struct GroupRecord {
     std::int64_t id = 0;
     std::string message_id, sender;
+    std::string subject;     // as people read it: UTF-8 where it was that, or encoded (RFC 2047)
     std::string digest;      // hex
     base::WallTime first{};  // when its first copy came
     std::uint64_t size = 0;
@@ -74,6 +75,11 @@ public:
     std::optional<GroupRecord> show(std::int64_t group);
     /// With or without brackets; every group of that Message-ID, with copies and attempts.
     std::vector<GroupRecord> why(const std::string& message_id);
+
+    /// The latest groups that an address sends or gets (ASCII without case), and those with a text in their subject, with
+    /// copies and attempts; newest last, at most `most`.
+    std::vector<GroupRecord> why_address(const std::string& address, std::size_t most);
+    std::vector<GroupRecord> why_subject(const std::string& text, std::size_t most);
 
     /// The tables that check() knows.
     static std::span<const char* const> tables();

@@ -32,7 +32,8 @@ CREATE TABLE groups(
     envid BLOB NOT NULL DEFAULT x'',
     kind INTEGER NOT NULL DEFAULT 0,
     about INTEGER NOT NULL DEFAULT 0,
-    crashes INTEGER NOT NULL DEFAULT 0);
+    crashes INTEGER NOT NULL DEFAULT 0,
+    subject BLOB NOT NULL DEFAULT x'');
 CREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;
 CREATE INDEX groups_by_content ON groups(content_key);
 CREATE INDEX groups_by_due ON groups(due) WHERE due IS NOT NULL;
@@ -107,6 +108,9 @@ CREATE INDEX groups_kept ON groups(idle) WHERE idle IS NOT NULL AND flags & 32;
 CREATE INDEX groups_of_delay ON groups(id) WHERE due IS NOT NULL AND kind = 3;
 CREATE INDEX groups_crashed ON groups(id) WHERE crashes > 0;
 CREATE INDEX members_owed ON members(group_id) WHERE owed != 0;
+)"},
+    {3, R"(
+ALTER TABLE groups ADD COLUMN subject BLOB NOT NULL DEFAULT x'';
 )"},
 };
 static_assert(std::size(migrations) == spool_version - 1);

@@ -5,7 +5,7 @@
 namespace onecopy::ledger {
 
 /// The version of the spool that this program writes (SQLite's user_version).
-constexpr int spool_version = 3;
+constexpr int spool_version = 4;
 
 /// Sets the connection up for writing (WAL, one fdatasync a commit), makes the tables of a new spool, and brings an older
 /// one to this version, wholly or not at all. Refuses a newer version's or another program's file. Throws SpoolError,

@@ -141,6 +141,7 @@ void IdentityBuilder::header(std::string_view block) {
         }
         const auto value = unfold(values[at]);
         if (field.is("Date") && !value.empty()) state_->identity.has_date = true;
+        if (field.is("Subject")) state_->identity.subject = value.substr(0, most_subject);
         append_counted(content, base::lower(field.name));
         append_counted(content, value);
     }

@@ -13,11 +13,14 @@ namespace onecopy::message {
 /// SHA-256.
 using Digest = std::array<std::uint8_t, 32>;
 
+constexpr std::size_t most_subject = 250;
+
 /// Which message it is (CONTRACT.md "Copies, groups, history").
 struct Identity {
     std::string message_id;  // `<...>` as compared; empty: none, malformed, or more than one
     Digest content{};        // the author's header fields and the body
     bool has_date = false;   // without Date and Message-ID the history does not apply
+    std::string subject{};   // as it came, unfolded, the first most_subject bytes; for people, nothing is decided by it
 };
 
 /// Computes an identity while the message streams by: the header block first (once, whole), then the body in pieces

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -21,6 +22,7 @@ namespace {
 
 constexpr base::Duration longest_farewell{5000};
 constexpr std::size_t read_at_once = 64 << 10;
+constexpr std::size_t most_of_libevent = 4096;
 constexpr std::size_t most_offered = 1 << 20;
 
 /// What the bytes on the socket are. Only in `plain` and `secure` are there bytes for the owner, and of him.
@@ -56,7 +58,25 @@ struct Connection::State : std::enable_shared_from_this<State> {
                      sizeof on);  // fails on Unix sockets, which have no delay
     }
 
-    static void on_read(bufferevent*, void* self) { static_cast<State*>(self)->shared_from_this()->offer(); }
+    static void on_read(bufferevent*, void* self) {
+        auto state = static_cast<State*>(self)->shared_from_this();
+        state->read_on();
+        state->offer();
+    }
+
+    /// libevent reads 4 KiB at once, whatever it is told. Where that was full, what lies behind it is taken along: one call
+    /// for it, not one turn for each of its pieces. An end or an error stays for libevent to find.
+    void read_on() {
+        const std::size_t length = evbuffer_get_length(input());
+        if (layer != Layer::plain || paused || farewell || ending) return;
+        if (length == 0 || length % most_of_libevent != 0 || length >= read_at_once) return;
+        static std::array<char, read_at_once> bytes;  // of the one thread that has connections
+        ssize_t size = ::recv(bufferevent_getfd(event), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        if (size <= 0) return;
+        evbuffer_unfreeze(input(), 0);
+        evbuffer_add(input(), bytes.data(), static_cast<std::size_t>(size));
+        evbuffer_freeze(input(), 0);
+    }
 
     static void on_written(bufferevent*, void* self) { static_cast<State*>(self)->shared_from_this()->written(); }
 

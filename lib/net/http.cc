@@ -12,6 +12,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "base/escape.h"
 #include "net/socket.h"
 
 namespace onecopy::net {
@@ -48,6 +49,7 @@ HttpServer::Request read_request(evhttp_request* raw) {
     const evhttp_uri* uri = evhttp_request_get_evhttp_uri(raw);
     if (uri && evhttp_uri_get_path(uri)) request.path = decoded(evhttp_uri_get_path(uri));
     if (uri) request.query = parse_query(evhttp_uri_get_query(uri));
+    if (const char* host = evhttp_request_get_host(raw)) request.host = base::lower(host);
     int descriptor = bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)));
     ucred peer{};
     socklen_t length = sizeof peer;

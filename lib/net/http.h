@@ -18,6 +18,7 @@ public:
         std::string method;                             // "GET" (HEAD too), "POST"; any other: empty
         std::string path;                               // decoded, without query
         std::map<std::string, std::string> query;       // decoded
+        std::string host;                               // of the Host field, lower case, without port; may be empty
         unsigned peer_uid = static_cast<unsigned>(-1);  // SO_PEERCRED of a Unix socket
         unsigned peer_gid = static_cast<unsigned>(-1);
     };

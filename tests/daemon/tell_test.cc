@@ -13,6 +13,7 @@ namespace {
 json group_with(const json& changes = json::object()) {
     json group = {{"id", 7},
                   {"message_id", "<a@x>"},
+                  {"subject", "Invoice 5"},
                   {"sender", "s@far.example"},
                   {"state", "held"},
                   {"age_seconds", 12.0},
@@ -39,7 +40,8 @@ TEST_CASE("times are told as roughly as a person wants them, and never as nothin
 
 TEST_CASE("a list names each group and its recipients") {
     CHECK(tell::list(group_with()) ==
-          "group 7  held  12s old  next try in 18s  from s@far.example  <a@x>\n"
+          "ID  STATE  AGE  NEXT TRY  FROM           MESSAGE-ID  SUBJECT\n"
+          "7   held   12s  in 18s    s@far.example  <a@x>       Invoice 5\n"
           "  pending   anna@corp.example\n");
 }
 
@@ -48,9 +50,9 @@ TEST_CASE("an empty list is no text at all") {
 }
 
 TEST_CASE("the null sender, what is overdue and what waits for nobody have words of their own") {
-    CHECK(holds(tell::list(group_with({{"sender", ""}})), "from <>"));
-    CHECK(holds(tell::list(group_with({{"due_in_seconds", -3.0}})), "next try now"));
-    CHECK(holds(tell::list(group_with({{"due_in_seconds", nullptr}})), "next try -"));
+    CHECK(holds(tell::list(group_with({{"sender", ""}})), "  <>  "));
+    CHECK(holds(tell::list(group_with({{"due_in_seconds", -3.0}})), "  now  "));
+    CHECK(holds(tell::list(group_with({{"due_in_seconds", nullptr}})), "12s  -   "));
 }
 
 TEST_CASE("a recipient read from the header is told as such, with the backend's words") {
@@ -87,6 +89,7 @@ TEST_CASE("what came with mail drives no terminal and forges no line") {
     json copy = {{"number", 1}, {"client", hostile}, {"helo", hostile}, {"sender", hostile}, {"recipients", {recipient}}};
     json attempt = {{"server", hostile}, {"recipient", hostile}, {"outcome", hostile}, {"reply", hostile}};
     json document = group_with({{"message_id", hostile},
+                                {"subject", hostile},
                                 {"sender", hostile},
                                 {"recipients", {recipient}},
                                 {"copies", {copy}},
@@ -119,6 +122,21 @@ TEST_CASE("status says what an admin asks first, and shouts only where something
     CHECK(holds(text, "421 busy\\x1b"));
     CHECK(holds(text, "TOO FULL"));
     CHECK(holds(text, "perhaps twice 2\n"));
+}
+
+TEST_CASE("colours are there only where they are asked for, and widen no column") {
+    const std::string text = tell::list(group_with({{"state", "failed"}}), Ink{true});
+    CHECK(holds(text, "\x1b[1m7\x1b[0m   \x1b[31mfailed\x1b[0m  12s  in 18s    s@far.example  <a@x>"));
+    CHECK_FALSE(holds(tell::list(group_with({{"state", "failed"}})), "\x1b"));
+}
+
+TEST_CASE("columns stand in line, in characters and not bytes, and what is very long widens none") {
+    Table table;
+    table.add({"a", "bb", "c"});
+    table.add({"grün", "b", "c"});
+    table.add({std::string(41, 'x'), "b", "c"});
+    table.note("  a note");
+    CHECK(table.text() == "a     bb  c\ngrün  b   c\n" + std::string(41, 'x') + "  b   c\n  a note\n");
 }
 
 TEST_CASE("a document that lacks everything is told without a crash") {

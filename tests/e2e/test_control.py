@@ -1,10 +1,17 @@
 """onecopyctl: what it tells of held, queued, delivered and failed mail, and what it does to it."""
 
 import json
+import os
+import pathlib
+import pty
+import pwd
 import re
+import select
+import subprocess
+import time
 import unittest
 
-from harness import Case, until
+from harness import ONECOPYCTL, PATIENCE, Case, until
 from messages import Message, at, copies
 from sink import Refuse
 
@@ -72,6 +79,22 @@ class Control(Case):
         self.assertEqual(text, daemon.ctl("why", self.message.id.strip("<>")), "brackets may be left out")
         json.dumps(daemon.json("why", self.message.id))
 
+    def test_why_finds_a_message_by_whatever_is_known_of_it(self):
+        daemon = self.start()
+        self.send(daemon)
+        subject = "Gr\u00fc\u00dfe aus Bonn"
+        other = Message(2, to=("carl",)).text().replace(b"Subject: message 2,\r\n folded  as it pleases", b"Subject: =?iso-8859-1?q?Gr=fc=dfe_aus?= Bonn")
+        self.assertIn(b"Gr=fc", other)
+        daemon.send("far@else.example", [at("carl")], other)
+        first, second = (each["id"] for each in daemon.json("list"))
+        rows = ((at("carl"), second), ("CARL@Corp.Example", second), ("far@else.example", second), (str(second), second), ("aus bonn", second), (subject, second), (at("anna"), first), (str(first), first))
+        for word, group in rows:
+            self.assertEqual([each["id"] for each in daemon.json("why", word)], [group], word)
+        self.assertEqual(daemon.json("why", *subject.split())[0]["subject"], subject, "words need no quotes")
+        self.assertIn(subject, daemon.ctl("list"))
+        for word in ("nobody@far.example", "987654", "no such subject", "%"):
+            self.assertIn("no message has that", daemon.ctl_result("why", word).stderr)
+
     def test_release_of_one_leaves_the_others(self):
         daemon = self.start()
         self.send(daemon)
@@ -107,6 +130,129 @@ class Control(Case):
         daemon = self.start()
         self.assertEqual(daemon.control.stat().st_mode & 0o007, 0)
 
+    @unittest.skipUnless(os.geteuid() == 0, "another user is root's to become")
+    def test_whoever_may_open_the_socket_may_look_and_only_its_owner_and_root_may_change(self):
+        daemon = self.start()
+        self.send(daemon)
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for folder in (daemon.control, *daemon.control.parents):
+            folder.chmod(folder.stat().st_mode | 0o007 if folder == daemon.control else folder.stat().st_mode | 0o001)
+        group = str(daemon.json("list")[0]["id"])
+
+        def as_nobody(*arguments):
+            command = ["/proc/self/fd/3", "--socket", str(daemon.control), *arguments]
+            with open(ONECOPYCTL, "rb") as program:
+                return subprocess.run(
+                    command, capture_output=True, text=True, check=False, user=nobody, group=nobody, extra_groups=[], pass_fds=[3],
+                    preexec_fn=lambda: os.dup2(program.fileno(), 3), timeout=PATIENCE)  # fmt: skip
+
+        for arguments in (("status",), ("list",), ("why", self.message.id), ("show", group)):
+            done = as_nobody(*arguments)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        for arguments in (("release", "--all"), ("retry", group), ("drop", "--yes", group), ("forget", group), ("reload",), ("pause",), ("resume",)):
+            done = as_nobody(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), arguments)
+            self.assertIn("root and the service's own user", done.stderr)
+        self.assertEqual(self.counts(daemon)["held"], 1)
+        self.assertFalse(daemon.json("status")["paused"])
+
+    def test_every_command_answers_in_words_and_in_json(self):
+        daemon = self.start()
+        self.send(daemon)
+        group = str(daemon.json("list")[0]["id"])
+        commands = (("status",), ("list",), ("list", "all"), ("show", group), ("why", self.message.id), ("pause",), ("resume",), ("reload",), ("release", group), ("retry", "--all"), ("forget", self.message.id), ("drop", "--yes", group))
+        for arguments in commands:
+            if arguments[0] == "forget":
+                self.received.wait(1)
+                until(lambda: daemon.json("list") == [], what="a group that has gone")
+            if arguments[0] == "drop":
+                self.received.hooks = Refuse({at("bert"): "450 4.2.0 later"})
+                self.send(daemon)
+                group = str(daemon.json("list")[0]["id"])
+                arguments = ("drop", "--yes", group)
+            self.assertTrue(daemon.ctl(*arguments).strip() or arguments[0] in ("list",), arguments)
+            if arguments[0] not in ("release", "drop", "forget"):
+                json.loads(daemon.ctl("--json", *arguments))
+        self.assertEqual(json.loads(daemon.ctl("--json", "release", "--all")), {"released": 0})
+        self.assertEqual(json.loads(daemon.ctl("--json", "drop", "--yes", "999", status=1)), {"error": "no such group waits or has failed"})
+
+    # In a terminal
+
+    def terminal(self, daemon, *arguments, rows=24, columns=200, **environment):
+        return Terminal([ONECOPYCTL, "--socket", str(daemon.control), *arguments], rows, columns, environment)
+
+    def test_a_terminal_gets_colours_and_nothing_else_does(self):
+        daemon = self.start()
+        self.send(daemon)
+        painted = "\x1b[1m1\x1b[0m"
+        self.assertIn(painted, self.terminal(daemon, "list").end())
+        self.assertNotIn("\x1b", self.terminal(daemon, "list", NO_COLOR="1").end())
+        self.assertNotIn("\x1b", self.terminal(daemon, "list", TERM="dumb").end())
+        self.assertNotIn("\x1b", self.terminal(daemon, "--json", "list").end())
+        self.assertNotIn("\x1b", daemon.ctl("list"))
+
+    def test_what_is_longer_than_the_terminal_goes_through_the_pager(self):
+        daemon = self.start()
+        for number in range(1, 9):
+            self.send(daemon, Message(number))
+        self.assertIn("paged\r\n", self.terminal(daemon, "list", rows=10, PAGER="sed -e '$a paged'").end())
+        self.assertNotIn("paged\r\n", self.terminal(daemon, "list", rows=60, PAGER="sed -e '$a paged'").end())
+        told = self.terminal(daemon, "list", rows=10, PAGER="/no/such/pager").end()
+        self.assertIn(Message(8).id, told, "without a pager all of it is printed")
+
+    def test_top_shows_what_happens_until_it_is_left(self):
+        daemon = self.start()
+        screen = self.terminal(daemon, "top")
+        screen.until("no mail waits")
+        self.send(daemon)
+        screen.until(self.message.id)
+        screen.type("x")
+        self.received.stop()
+        daemon.kill()
+        screen.until("does onecopyd run")
+        screen.type("q")
+        screen.end()
+        self.assertEqual(screen.status, 0)
+        self.assertEqual(daemon.ctl_result("top").returncode, 2, "a pipe is no terminal")
+        gone = self.terminal(daemon, "top")
+        self.assertIn("does onecopyd run", gone.end())
+        self.assertEqual(gone.status, 69)
+
+    def test_top_can_be_scrolled_and_interrupted(self):
+        daemon = self.start()
+        for number in range(1, 9):
+            self.send(daemon, Message(number))
+        self.send(daemon, Message(9, to=("zoe",)))
+        screen = self.terminal(daemon, "top", rows=14)
+        screen.until(Message(1).id)
+        self.assertNotIn("zoe", screen.seen)
+        for key in ("\x1bOB", "\x1b[6~", "\x1b[6~", "\x1b[6~"):
+            screen.type(key)
+        screen.until("zoe")
+        screen.type("\x03")
+        screen.end()
+        self.assertEqual(screen.status, 0)
+
+    def test_bash_completes_commands_and_groups(self):
+        daemon = self.start()
+        self.send(daemon)
+        script = pathlib.Path(__file__).parents[2] / "conf" / "onecopyctl.bash"
+
+        def complete(*words):
+            call = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _onecopyctl; printf "%s\\n" "${COMPREPLY[@]}"'
+            path = f"{pathlib.Path(ONECOPYCTL).parent}:{os.environ['PATH']}"
+            done = subprocess.run(["bash", "-c", call, str(script), "onecopyctl", *words], capture_output=True, text=True, check=True, env={**os.environ, "PATH": path})
+            return done.stdout.split()
+
+        self.assertEqual(complete("re"), ["release", "retry", "reload", "resume"])
+        self.assertEqual(complete("list", "f"), ["failed"])
+        self.assertEqual(complete("--socket", str(daemon.control), "show", ""), ["1"])
+        self.assertEqual(complete("--socket", str(daemon.control), "drop", "-"), ["--yes"])
+        self.assertIn(str(daemon.control), complete("--socket", str(daemon.control)[:-2]))
+        commands = set(complete(""))
+        told = daemon.ctl_result("nonsense").stderr.split("the commands are ")[1].strip()
+        self.assertEqual(set(told.split(", ")), {word for word in commands if not word.startswith("-")})
+
     def test_hostile_text_is_shown_harmless(self):
         daemon = self.start()
         text = Message(1).text().replace(b"Message-ID: <m1", b"Message-ID: <\x1b]0;x\x07m1")
@@ -127,6 +273,45 @@ class Control(Case):
                 except OSError:
                     pass
         daemon.ctl("status")
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, command, rows, columns, environment):
+        self.seen = ""
+        self.status = None
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LINES": str(rows), "COLUMNS": str(columns), **environment}
+            os.system(f"stty rows {rows} cols {columns}")  # of the terminal that is ours now
+            os.execve(command[0], command, environment)
+
+    def read(self, patience):
+        if not select.select([self.descriptor], [], [], patience)[0]:
+            return False
+        try:
+            piece = os.read(self.descriptor, 65536)
+        except OSError:  # its last user has gone
+            return False
+        self.seen += piece.decode("utf-8", "replace")
+        return bool(piece)
+
+    def until(self, words):
+        limit = time.monotonic() + PATIENCE
+        while words not in self.seen:
+            if time.monotonic() > limit or not self.read(max(0, limit - time.monotonic())):
+                raise AssertionError(f"no {words!r} in {self.seen!r}")
+
+    def type(self, keys):
+        os.write(self.descriptor, keys.encode())
+
+    def end(self):
+        while self.read(PATIENCE):
+            pass
+        os.close(self.descriptor)
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.seen
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """The read-only web side: page, /metrics and /healthz tell what onecopyctl tells, to a real browser too."""
 
+import html
 import http.client
 import pathlib
 import re
 import shutil
+import smtplib
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
-from harness import PATIENCE, Case, until
+from harness import PATIENCE, SANITIZED, Case, offer, until
 from messages import Message, copies
 from ports import free_port
 
@@ -44,10 +48,10 @@ class Web(Case):
         for recipient, data in copies(Message(2, to=("anna", "bert"))):
             daemon.send(EVIL, [recipient], data)
 
-    def browser(self, *arguments):
+    def browser(self, *arguments, address=None):
         with tempfile.TemporaryDirectory() as home:
             command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={home}", *arguments]
-            done = subprocess.run([*command, f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, timeout=2 * PATIENCE, check=True)
+            done = subprocess.run([*command, address or f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, timeout=2 * PATIENCE, check=True)
             return done.stdout
 
     def test_page_metrics_and_status_agree(self):
@@ -102,6 +106,50 @@ class Web(Case):
             self.assertEqual((answer.status, answer.getheader("Allow")), (405, "GET, HEAD"), method)
         self.assertEqual(self.ask("/", "HEAD")[1], "")
 
+    def test_a_name_that_anybody_can_have_is_not_answered(self):
+        self.start()
+        for host, status in (("localhost", 200), (f"localhost:{self.port}", 200), (f"127.0.0.1:{self.port}", 200), ("[::1]:80", 200), ("LocalHost", 200), ("rebound.far.example", 421), ("127.0.0.1.far.example", 421), ("localhost.far.example:80", 421)):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+            connection.request("GET", "/healthz", headers={"Host": host})
+            self.assertEqual(connection.getresponse().status, status, host)
+            connection.close()
+
+    def test_clients_that_send_too_much_or_nothing_hold_up_nobody(self):
+        daemon = self.start()
+        for request in (b"GET /" + b"x" * 100_000, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000, b"\0" * 1000 + b"\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as client:
+                try:
+                    client.sendall(request)
+                    self.assertNotIn(b" 200 ", client.recv(4096))
+                except ConnectionError:
+                    pass
+        idle = [socket.create_connection(("127.0.0.1", self.port), PATIENCE) for _ in range(100)]
+        self.assertEqual(self.ask("/healthz")[0].status, 200)
+        self.assertEqual(daemon.json("status")["counts"]["held"], 0)
+        for each in idle:
+            each.close()
+
+    @unittest.skipUnless(shutil.which("strace") and not SANITIZED, "strace is missing, or the sanitizers do not let it in")
+    def test_a_stalled_ledger_is_told(self):
+        daemon = self.start()
+        self.assertEqual(self.ask("/healthz")[0].status, 200)
+        with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=38s:when=1", "-p", str(daemon.process.pid)], stderr=subprocess.PIPE) as tracer:
+            try:
+                until(lambda: f"TracerPid:\t{tracer.pid}\n" in pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text(), what="a tracer")
+                sending = threading.Thread(target=self.send_slowly, args=[daemon])
+                sending.start()
+                until(lambda: "the ledger has been at one batch for" in self.ask("/healthz")[1], deadline=60, what="a word on the ledger")
+                self.assertGreater(self.metrics()["onecopy_ledger_busy_seconds"], 30)
+                self.assertIn("the ledger has been at one batch", self.ask("/")[1])
+                sending.join()
+                until(lambda: self.ask("/healthz")[0].status == 200, what="a ledger that works again")
+            finally:
+                tracer.terminate()
+
+    def send_slowly(self, daemon):
+        with smtplib.SMTP("127.0.0.1", daemon.port, timeout=3 * PATIENCE) as client:
+            offer(client, Message(4).sender, ["anna@corp.example"], copies(Message(4))[0][1])
+
     def test_a_reload_moves_it_and_ends_it(self):
         daemon = self.start()
         self.assertEqual(self.ask("/healthz")[0].status, 200)
@@ -115,6 +163,22 @@ class Web(Case):
         daemon.ctl("reload")
         with self.assertRaises(ConnectionRefusedError):
             self.ask("/healthz", port=other)
+
+    @unittest.skipUnless(shutil.which("chromium"), "chromium is missing")
+    def test_a_phone_needs_not_scroll_sideways(self):
+        """Chromium's own windows are not that narrow, but a frame in one is."""
+        daemon = self.start()
+        self.flow(daemon)
+        long = "x" * 60
+        daemon.send(f"{long}@{long}.far.example", ["anna@corp.example"], copies(Message(5))[0][1].replace(b"<m5", b"<m5" + b"y" * 300))
+        measure = "root = frame.contentDocument.documentElement; document.title = 'needs ' + root.scrollWidth + ' of ' + root.clientWidth"
+        with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8") as file:
+            file.write(f'<iframe id="frame" style="width:375px;height:900px;border:0" onload="{measure}" srcdoc="{html.escape(self.ask("/")[1])}"></iframe>')
+            file.flush()
+            page = self.browser("--dump-dom", "--virtual-time-budget=3000", address=f"file://{file.name}")
+        needs, room = re.search(r"needs (\d+) of (\d+)", page).groups()
+        self.assertLessEqual(int(needs), int(room))
+        self.assertLessEqual(int(room), 375)
 
     @unittest.skipUnless(shutil.which("chromium"), "chromium is missing")
     def test_a_browser_shows_the_figures(self):

@@ -456,7 +456,7 @@ TEST_CASE("a spool of another version, another program's file, and no database a
         const char* sql;
         const char* words;
     };
-    const Row rows[] = {{"PRAGMA user_version=4", "the spool is of version 4, this onecopyd knows version 3; install"},
+    const Row rows[] = {{"PRAGMA user_version=5", "the spool is of version 5, this onecopyd knows version 4; install"},
                         {"PRAGMA user_version=0", "the spool is of version 0"},
                         {"PRAGMA user_version=-1", "the spool is of version -1"},
                         {"PRAGMA application_id=1", "not a spool of onecopy's"},
@@ -543,6 +543,35 @@ TEST_CASE("what people ask: held, queued, failed, all, and why") {
     CHECK(why.attempts[0].what == "refused");
     CHECK(reader.why("<nobody@x>").empty());
     CHECK(reader.why("<held@x>").at(0).members[0].reply == "connection refused");
+}
+
+TEST_CASE("a message is found by who sent or gets it, and by words of its subject, the latest last") {
+    Bench bench;
+    const auto offer = [&bench](const char* recipient, const char* id, std::uint8_t content, const char* subject) {
+        Copy copy = make_copy({recipient, "all@x"}, id, content);
+        copy.arriving.identity.subject = subject;
+        bench.offer(copy);
+    };
+    offer("A@x", "<1@x>", 1, "Invoice 1");
+    offer("b@x", "<2@x>", 2, "=?utf-8?Q?Gr=C3=BC=C3=9Fe?= and invoice 2");
+    offer("c@x", "<3@x>", 3, "");
+    Reader reader(bench.path());
+    const auto ids = [](const std::vector<GroupRecord>& groups) {
+        std::string text;
+        for (const GroupRecord& group : groups) text += group.message_id;
+        return text;
+    };
+    CHECK(ids(reader.why_address("a@X", 9)) == "<1@x>");
+    CHECK(ids(reader.why_address("all@x", 9)) == "<1@x><2@x><3@x>");
+    CHECK(ids(reader.why_address("all@x", 2)) == "<2@x><3@x>");
+    CHECK(ids(reader.why_address("sender@s.EXAMPLE", 9)) == "<1@x><2@x><3@x>");
+    CHECK(reader.why_address("x", 9).empty());
+    CHECK(ids(reader.why_subject("INVOICE", 9)) == "<1@x><2@x>");
+    CHECK(ids(reader.why_subject("invoice", 1)) == "<2@x>");
+    CHECK(ids(reader.why_subject("Gr\u00fc\u00dfe a", 9)) == "<2@x>");
+    CHECK(reader.why_subject("utf-8", 9).empty());
+    CHECK(reader.why_address("b@x", 9).at(0).copies.size() == 1);
+    CHECK(reader.why("<1@x>").at(0).subject == "Invoice 1");
 }
 
 TEST_CASE("release makes one group, or all, due now") {

@@ -364,4 +364,10 @@ TEST_CASE("hostile headers take bounded time") {
     CHECK(seconds([&] { identity("", std::string(1 << 22, '\n')); }) < 4.0);
 }
 
+TEST_CASE("the subject is kept for people, unfolded and bounded") {
+    CHECK(identity("Subject: a\r\n  b\r\n", "").subject == "a b");
+    CHECK(identity("X-Subject: a\r\n", "").subject.empty());
+    CHECK(identity("Subject: " + std::string(1000, 'x') + "\r\n", "").subject.size() == most_subject);
+}
+
 TEST_SUITE_END();

@@ -165,6 +165,21 @@ TEST_CASE("who connects is told so, and may have written before") {
     CHECK(bench.until([&] { return peer.bytes == "late"; }));
 }
 
+TEST_CASE("what has come is offered in one turn, though libevent reads 4 KiB of it at once") {
+    Bench bench;
+    int ends[2];  // not of TCP: what was sent is there
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    Peer peer;
+    peer.connection = Connection::accepted(bench.loop, ends[0], peer);
+    for (std::size_t size : {4096, 4097, 30'000}) {
+        peer.bytes.clear();
+        REQUIRE(::send(ends[1], pattern(size).data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
+        bench.turn();
+        CHECK((peer.bytes == pattern(size)));
+    }
+    ::close(ends[1]);
+}
+
 TEST_CASE("what is not taken is offered again, with more") {
     Stand stand;
     std::vector<std::string> lines;

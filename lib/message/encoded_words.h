@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace onecopy::message {
+
+/// An unfolded value as people read it: its encoded-words (RFC 2047) as UTF-8, without the blanks between two of them
+/// (6.2). A word that is malformed, or in a charset that this machine does not know, stays as it stands. For people alone:
+/// never for what is compared or sent.
+std::string decode_words(std::string_view value);
+
+}  // namespace onecopy::message

@@ -1,0 +1,185 @@
+"""What is measured, and the programs around it: the load in front, the sink behind, onecopyd or Postfix between them."""
+
+import json
+import mmap
+import os
+import pathlib
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests/e2e"))
+os.environ["PATH"] += ":/usr/sbin"
+os.environ.setdefault("ONECOPYD", str(TOP / "build-release/daemon/onecopyd"))
+
+from harness import Daemon, until
+from mailhosts import Postfix, postfix_missing
+
+BENCH = pathlib.Path(os.environ.get("ONECOPY_BENCH", TOP / "build-release/tests/bench"))
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Flushes:
+    """Counts the flushes of whoever is started with its environment, and makes each so many microseconds longer."""
+
+    def __init__(self, directory, delay=0):
+        self.path = pathlib.Path(directory) / "flushes"
+        self.path.write_bytes(bytes(8))
+        self.path.chmod(0o666)
+        with open(self.path, "r+b") as file:
+            self._shared = mmap.mmap(file.fileno(), 8)
+        self.environment = {
+            "LD_PRELOAD": str(BENCH / "flushes.so"), "FLUSH_COUNT": str(self.path), "FLUSH_DELAY": str(delay)
+        }
+
+    def count(self):
+        return struct.unpack("Q", self._shared)[0]
+
+
+class Onecopy(Daemon):
+    """onecopyd as it is by default but for window 0, where each message is forwarded at once, and for its limits."""
+
+    name = "onecopy"
+
+    def __init__(self, directory, sink, flushes, changes=None):
+        directory = pathlib.Path(directory) / "onecopy"
+        directory.mkdir(exist_ok=True)
+        settings = {
+            "grouping": {"window": "0s"},
+            "limits": {"connections_per_client": 2000, "connections": 2000},
+            "log": {"level": "info"},
+        }
+        super().__init__(directory, [f"127.0.0.1:{sink.port}"], {**settings, **(changes or {})}, environment=flushes.environment)
+        self.start()
+
+    def configure(self, changes=None):
+        """Where there is a certificate, STARTTLS is offered."""
+        if changes and "tls" in changes:
+            changes["listen"] = [{"address": f"127.0.0.1:{self.port}", "tls": "starttls"}]
+        super().configure(changes)
+
+    def processes(self):
+        return [self.process.pid]
+
+
+class Relay(Postfix):
+    """Postfix as a relay for the sink's domain; its queue is as durable as it is by default. Its master keeps of its
+    environment only what it is told to."""
+
+    name = "postfix"
+
+    def __init__(self, directory, sink, flushes, changes=None):
+        del changes
+        kept = " ".join(f"{name}={value}" for name, value in flushes.environment.items())
+        settings = (
+            f"virtual_mailbox_domains =\nrelay_domains = corp.example\nrelayhost = [127.0.0.1]:{sink.port}\n"
+            "relay_transport = smtp\nsmtpd_relay_restrictions = permit_mynetworks, reject\nsmtpd_client_connection_count_limit = 0\n"
+            f"smtpd_client_connection_rate_limit = 0\ndefault_process_limit = 200\nimport_environment = MAIL_CONFIG MAIL_LOGTAG {kept}\n"
+        )
+        super().__init__(pathlib.Path(directory) / "postfix", (), settings)
+
+    def processes(self):
+        children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return [self._process.pid, *map(int, children)]
+
+
+class Nothing:
+    """No relay: what load and sink do on their own."""
+
+    name = "none"
+
+    def __init__(self, directory, sink, flushes, changes=None):
+        del directory, flushes, changes
+        self.port = sink.port
+
+    def processes(self):
+        return []
+
+    def close(self):
+        pass
+
+
+class Sink:
+    """bench-sink: takes everything and keeps nothing."""
+
+    def __init__(self, chunking=False):
+        command = [BENCH / "bench-sink", *(["--chunking"] if chunking else [])]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self._process.stdout.readline())
+
+    def expect(self, recipients):
+        self._process.stdin.write(f"expect {recipients}\n")
+        self._process.stdin.flush()
+
+    def reached(self):
+        """What it had counted when the recipients that were expected had come."""
+        return json.loads(self._process.stdout.readline())
+
+    def counts(self):
+        self.expect(0)
+        return self.reached()
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def load(port, **options):
+    """One run of bench-load; its report."""
+    arguments = [f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items() if value is not False]
+    done = subprocess.run([BENCH / "bench-load", f"--port={port}", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
+
+
+# What the kernel says of a relay's processes, and of their children that have ended
+
+
+def _of_each(processes, name, pattern):
+    for process in processes:
+        try:
+            text = pathlib.Path(f"/proc/{process}/{name}").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        yield re.search(pattern, text, re.DOTALL)
+
+
+def cpu_seconds(processes):
+    found = _of_each(processes, "stat", r"\) (.*)")
+    return sum(sum(map(int, each[1].split()[11:15])) for each in found) / TICK
+
+
+def bytes_written(processes):
+    """To the disk, in pages."""
+    return sum(int(each[1]) for each in _of_each(processes, "io", r"\nwrite_bytes: (\d+)"))
+
+
+def peak_memory(processes):
+    """The most that each had, in bytes, without the pages of files, which they share."""
+    found = _of_each(processes, "status", r"VmHWM:\s*(\d+).*RssFile:\s*(\d+)")
+    return 1024 * sum(int(each[1]) - int(each[2]) for each in found if each)
+
+
+def flush_milliseconds(directory, times=100):
+    """What the disk takes now to make 4 KiB durable."""
+    taken = []
+    with tempfile.TemporaryFile(dir=directory) as file:
+        for _ in range(times):
+            file.write(bytes(4096))
+            file.flush()
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+            taken.append(time.monotonic() - began)
+    return 1000 * statistics.median(taken)
+
+
+__all__ = [
+    "Flushes", "Nothing", "Onecopy", "Relay", "Sink", "bytes_written", "cpu_seconds", "flush_milliseconds", "load",
+    "peak_memory", "postfix_missing", "until",
+]
