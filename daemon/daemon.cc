@@ -49,12 +49,14 @@ Daemon::Daemon(std::string config_file, config::Reading reading, const relay::Cr
       ledger_(std::make_unique<ledger::LedgerThread>(ledger_options(), loop_.poster(), ledger_handler())),
       inbound_(std::make_unique<relay::Inbound>(loop_, *ledger_)),
       hour_(loop_),
+      status_line_(status_doors()),
       terminate_(loop_, SIGTERM, [this] { stop(); }),
       interrupt_(loop_, SIGINT, [this] { stop(); }),
       hang_up_(loop_, SIGHUP, [this] { reload(); }),
       watchdog_(loop_, [this] { feed_watchdog(); }) {
     log::set_level(config_.log_level);
     loop_.each_turn(log::flush);
+    loop_.each_turn([this] { status_line_.look(); });
     delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_, credentials);
     control_ = std::make_unique<Control>(config_.control_socket, control_doors());
     web_ = web_at(config_.http_address);
@@ -111,6 +113,13 @@ Control::Doors Daemon::control_doors() {
     return doors;
 }
 
+StatusLine::Doors Daemon::status_doors() {
+    StatusLine::Doors doors{loop_, worker_, config_.spool.directory, {}, {}};
+    doors.changes = [this] { return ledger_->changes(); };
+    doors.present = [this] { return StatusLine::Present{inbound_->addresses(), ledger_->paused(), stopping_}; };
+    return doors;
+}
+
 void Daemon::run() {
     note_crashes(config_.spool.directory + "/crashed");
     greet();
@@ -129,7 +138,8 @@ void Daemon::greet() {
                         {"spool", config_.spool.directory},
                         {"window", base::to_text(config_.grouping.window)}});
     log::flush();
-    ::sd_notifyf(0, "READY=1\nSTATUS=listening on %s", joined(inbound_->addresses()).c_str());
+    ::sd_notify(0, "READY=1");
+    status_line_.renew();
     std::uint64_t microseconds = 0;
     if (::sd_watchdog_enabled(0, &microseconds) <= 0) return;
     watchdog_period_ = base::Duration(microseconds / 2000);
@@ -191,6 +201,7 @@ std::string Daemon::reload() {
     }
     if (!trouble.empty()) log::error("reload_refused", {{"detail", trouble}});
     ::sd_notify(0, "READY=1");
+    status_line_.renew();
     return trouble;
 }
 
@@ -230,7 +241,7 @@ void Daemon::say_what_stays(const config::Config& config) {
 void Daemon::stop() {
     if (std::exchange(stopping_, true)) return loop_.stop();
     log::info("stopping");
-    ::sd_notify(0, "STOPPING=1");
+    ::sd_notify(0, "STOPPING=1\nSTATUS=stopping; what is held stays in the spool");
     inbound_->stop([this] { delivery_->stop([this] { loop_.stop(); }); });
 }
 

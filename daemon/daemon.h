@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "relay/delivery.h"
 #include "relay/inbound.h"
+#include "status_line.h"
 #include "web.h"
 
 namespace onecopy {
@@ -30,6 +31,7 @@ private:
     ledger::LedgerThread::Handler ledger_handler();
     view::Running running() const;
     Control::Doors control_doors();
+    StatusLine::Doors status_doors();
     std::unique_ptr<Web> web_at(const std::string& address);
     void greet();
     /// What stood in the way; empty: the new configuration is in force.
@@ -53,6 +55,7 @@ private:
     std::unique_ptr<relay::Inbound> inbound_;
     std::unique_ptr<Control> control_;
     Hour hour_;
+    StatusLine status_line_;
     std::unique_ptr<Web> web_;  // none: http.address is empty
     net::Signal terminate_, interrupt_, hang_up_;
     net::Timer watchdog_;

@@ -20,9 +20,11 @@ using namespace onecopy;
 constexpr int config_error = 78;  // EX_CONFIG
 constexpr int spool_error = 73;   // EX_CANTCREAT
 
-/// Mail is nobody else's business: not in files that others may read, not in core dumps.
+/// Mail is nobody else's business: not in files that others may read, not in core dumps. And no program that this one
+/// might be made to run is more than it is.
 void harden() {
     ::umask(0077);
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
 #ifndef __SANITIZE_ADDRESS__  // the leak checker attaches to the process as a debugger does

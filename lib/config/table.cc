@@ -73,6 +73,9 @@ Kind<base::Level> level() {
 Kind<std::string> path() {
     return text("an absolute path", values::path);
 }
+Kind<std::string> file() {
+    return text("an absolute path or `credential:NAME`", values::file);
+}
 Kind<std::string> domain() {
     return text("a domain", values::domain);
 }
@@ -91,10 +94,10 @@ Table<Config> front_keys() {
     return {
         key("hostname", &Config::hostname, text("a domain", values::hostname), "in greeting, EHLO and Received"),
         key("listen", &Config::listen, sockets(), "one entry for each socket", true),
-        key("tls.certificate", &Config::tls, &Tls::certificate, path(), "PEM, with its chain"),
-        key("tls.key", &Config::tls, &Tls::key, path(), "PEM"),
+        key("tls.certificate", &Config::tls, &Tls::certificate, file(), "PEM, with its chain"),
+        key("tls.key", &Config::tls, &Tls::key, file(), "PEM"),
         key("tls.min_version", &Config::tls, &Tls::min_version, tls_version(), "for both sides"),
-        key("users", &Config::users, path(), "lines `name:crypt(3) hash`"),
+        key("users", &Config::users, file(), "lines `name:crypt(3) hash`"),
     };
 }
 
@@ -107,10 +110,10 @@ Table<Config> backend_keys() {
         key("backend.tls", backend, &Backend::tls, backend_tls(), "none, opportunistic, required or verify"),
         key("backend.tls_min_version", backend, &Backend::tls_min_version, optional(tls_version()),
             "empty: as tls.min_version"),
-        key("backend.ca_file", backend, &Backend::ca_file, path(), "empty: the system's"),
+        key("backend.ca_file", backend, &Backend::ca_file, file(), "empty: the system's"),
         key("backend.username", backend, &Backend::username, text("a name", values::anything),
             "for AUTH, with password_file"),
-        key("backend.password_file", backend, &Backend::password_file, path(), "its first line is the password"),
+        key("backend.password_file", backend, &Backend::password_file, file(), "its first line is the password"),
         key("backend.connections", backend, &Backend::connections, number(1, 1000), "at once"),
         key("backend.messages_per_connection", backend, &Backend::messages_per_connection, number(1, 1'000'000),
             "then a new connection"),

@@ -235,6 +235,14 @@ std::string path(std::string_view text) {
     return text.size() <= most_path ? "" : "is longer than a path may be";
 }
 
+std::string file(std::string_view text) {
+    constexpr std::string_view credential = "credential:";
+    if (!text.starts_with(credential)) return path(text);
+    std::string_view name = text.substr(credential.size());
+    bool good = !name.empty() && name.size() <= most_name && name != "." && name != ".." && name.find('/') == name.npos;
+    return good ? "" : "needs the name of a LoadCredential= after credential:";
+}
+
 std::string socket_path(std::string_view text) {
     if (!text.starts_with('/') || text.ends_with('/'))
         return "is no absolute path of a socket such as /run/onecopy/smtp.sock";

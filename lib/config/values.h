@@ -20,8 +20,10 @@ std::string listen_address(std::string_view text);
 std::string web_address(std::string_view text);
 /// `10.0.0.0/8`, `::1`, `fd00::/8`.
 std::string network(std::string_view text);
-/// `/absolute`; the second with the length that a socket's name may have.
+/// `/absolute`; the last with the length that a socket's name may have. A file may also be `credential:NAME`, one that
+/// systemd passes.
 std::string path(std::string_view text);
+std::string file(std::string_view text);
 std::string socket_path(std::string_view text);
 /// The name of a header field (RFC 5322 2.2).
 std::string field_name(std::string_view text);

@@ -85,6 +85,7 @@ struct LedgerThread::State {
     std::uint64_t room() const { return room_; }
     bool smtputf8() const { return smtputf8_; }
     bool paused() const { return paused_; }
+    std::uint64_t changes() const { return changes_; }
     void remember_smtputf8(bool offered) {
         if (smtputf8_.exchange(offered) != offered) push(Remember{offered});
     }
@@ -141,6 +142,7 @@ private:
     std::atomic<std::uint64_t> room_;
     std::atomic<bool> smtputf8_;
     std::atomic<bool> paused_;
+    std::atomic<std::uint64_t> changes_ = 0;
     std::atomic<std::int64_t> busy_since_ = 0;
 
     std::vector<Offer> offers_;
@@ -234,6 +236,7 @@ void LedgerThread::State::commit() {
     if (std::exchange(to_store_, false) && operations.empty()) operations.push_back({[](const Context&) {}});
     base::metrics::commit_size.observe(static_cast<double>(operations.size()));
     spool_.transact(operations, moment_);
+    ++changes_;
     const std::size_t offered = answer_offers(operations);
     answer_settles(std::span(operations).subspan(offered));
     answer_alters(std::span(operations).subspan(offered + settles));
@@ -350,6 +353,7 @@ void LedgerThread::State::tell() try {
         }
         Told told = spool_.tell(*group, moment_);
         if (!told.done) return;  // later
+        ++changes_;
         group = owing_.erase(group);
         next_due_ = base::Time{};
         answers_.push_back([handler = handler_, told = std::move(told)] { handler->told(told); });
@@ -409,6 +413,7 @@ void LedgerThread::State::missing_content(const Due& due) {
 void LedgerThread::State::keep_house() try {
     bool idle = queue_.size() == 0;
     Spool::Kept kept = spool_.keep_house(idle, moment_);
+    ++changes_;
     for (std::int64_t group : kept.untold) notice(base::Level::warning, "ended_untold", "group=" + std::to_string(group));
     watch_room();
     base::Duration next = std::min(longest_wait, spool_.until_forgetting(moment_));
@@ -506,6 +511,10 @@ std::uint64_t LedgerThread::room() const {
 
 base::Time LedgerThread::now() const {
     return state_->now();
+}
+
+std::uint64_t LedgerThread::changes() const {
+    return state_->changes();
 }
 
 base::Duration LedgerThread::busy_for() const {

@@ -72,6 +72,8 @@ public:
 
     /// How many bytes mail may still take, beyond min_free: so that MAIL may be answered 452 at once.
     std::uint64_t room() const;
+    /// Grows with whatever may change what the spool holds; from the loop's thread it has grown before the answer comes.
+    std::uint64_t changes() const;
     /// Ledger time.
     base::Time now() const;
     /// How long the thread has been at its present batch; zero when it waits.

@@ -1,6 +1,7 @@
 #include "relay/credentials.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <stdexcept>
 #include <utility>
 
@@ -32,8 +33,12 @@ std::string read_password(const std::string& path) try {
     throw std::runtime_error(path + ": " + error.what());
 }
 
+net::TlsServer::Settings server_settings(const config::Config& config) {
+    return {place_of(config.tls.certificate), place_of(config.tls.key), version_of(config.tls.min_version)};
+}
+
 net::TlsClient::Settings client_settings(const config::Config& config) {
-    return {config.backend.tls == config::BackendTls::verify, config.backend.ca_file,
+    return {config.backend.tls == config::BackendTls::verify, place_of(config.backend.ca_file),
             version_of(config.backend.tls_min_version.value_or(config.tls.min_version))};
 }
 
@@ -49,14 +54,22 @@ void attempt(std::vector<std::string>& problems, Read read) {
 
 }  // namespace
 
+std::string place_of(const std::string& file) {
+    constexpr std::string_view credential = "credential:";
+    if (!file.starts_with(credential)) return file;
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    if (!directory || *directory == '\0')
+        throw std::runtime_error(file + ": no credentials were passed ($CREDENTIALS_DIRECTORY is not set)");
+    return std::string(directory) + "/" + file.substr(credential.size());
+}
+
 CredentialsReading read_credentials(const config::Config& config) {
     CredentialsReading reading;
     auto& [credentials, problems, warnings] = reading;
     const auto any_socket = [&](auto has) { return std::ranges::any_of(config.listen, has); };
     if (any_socket([](const config::Listen& listen) { return listen.tls != config::ListenTls::none; })) {
         attempt(problems, [&] {
-            const net::TlsServer::Settings settings{config.tls.certificate, config.tls.key,
-                                                    version_of(config.tls.min_version)};
+            const net::TlsServer::Settings settings = server_settings(config);
             credentials.tls_server = std::make_shared<const net::TlsServer>(settings);
             if (credentials.tls_server->expires() > base::wall_clock()) return;
             warnings.push_back(settings.certificate + ": the certificate has expired; clients that look refuse it");
@@ -66,12 +79,14 @@ CredentialsReading read_credentials(const config::Config& config) {
         attempt(problems, [&] { credentials.tls_client = std::make_shared<const net::TlsClient>(client_settings(config)); });
     }
     if (any_socket([](const config::Listen& listen) { return listen.auth != config::Auth::none; })) {
-        UsersReading users = read_users(config.users);
-        credentials.users = std::move(users.users);
-        problems.insert(problems.end(), users.problems.begin(), users.problems.end());
+        attempt(problems, [&] {
+            UsersReading users = read_users(place_of(config.users));
+            credentials.users = std::move(users.users);
+            problems.insert(problems.end(), users.problems.begin(), users.problems.end());
+        });
     }
     if (!config.backend.password_file.empty()) {
-        attempt(problems, [&] { credentials.password = read_password(config.backend.password_file); });
+        attempt(problems, [&] { credentials.password = read_password(place_of(config.backend.password_file)); });
     }
     return reading;
 }

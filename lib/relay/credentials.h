@@ -27,6 +27,10 @@ struct CredentialsReading {
 
 constexpr std::size_t most_password_file = 4096;
 
+/// Where a file of the configuration lies: `credential:NAME` is NAME in the directory that systemd passes by
+/// $CREDENTIALS_DIRECTORY. Throws std::runtime_error where it passes none.
+std::string place_of(const std::string& file);
+
 /// Reads those files alone that are of use. The password is the first line of its file, without its line end.
 CredentialsReading read_credentials(const config::Config& config);
 

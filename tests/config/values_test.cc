@@ -209,6 +209,17 @@ TEST_CASE("a path is absolute, and a socket's is short") {
         {"./spool", "is no absolute path: it must begin with /"},
     };
     check(path, paths);
+    const std::string name = "needs the name of a LoadCredential= after credential:";
+    const Row files[] = {
+        {"/etc/onecopy/password", ""},
+        {"credential:password", ""},
+        {"credential:", name},
+        {"credential:/etc/shadow", name},
+        {"credential:..", name},
+        {"credential:" + std::string(256, 'a'), name},
+        {"password", "is no absolute path: it must begin with /"},
+    };
+    check(file, files);
     const std::string no = "is no absolute path of a socket such as /run/onecopy/smtp.sock";
     const Row sockets[] = {
         {"/run/onecopy/control.sock", ""},

@@ -73,6 +73,7 @@ class Daemon:
         self.file = self.directory / "onecopyd.yaml"
         self.wrapper = list(wrapper)
         self.environment = dict(environment or {})
+        self.inherited = []  # descriptors that it is started with
         self.process = None
         self._servers = servers
         self.configure(changes)
@@ -117,6 +118,7 @@ class Daemon:
                 stderr=log,
                 env={**os.environ, **environment, **self.environment},
                 start_new_session=True,
+                pass_fds=self.inherited,
             )
 
     @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
 #include "../net/tls_fixture.h"
 
 using namespace onecopy;
@@ -106,6 +108,28 @@ TEST_CASE("a file that can hold no password says why, and none of it") {
     CHECK(read_credentials(config).problems.at(0).find("can't be read") != std::string::npos);
     config.backend.password_file = files.text("password", std::string(most_password_file, 's'));
     CHECK(read_credentials(config).problems.empty());
+}
+
+TEST_CASE("a credential lies in the directory that systemd names, and without one each that is of use is told") {
+    Files files;
+    config::Config config = with_everything(files);
+    config.tls.certificate = "credential:cert.pem";
+    config.tls.key = "credential:key.pem";
+    config.users = "credential:users";
+    config.backend.ca_file = "credential:cert.pem";
+    config.backend.password_file = "credential:password";
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    const std::vector<std::string> problems = read_credentials(config).problems;
+    CHECK(problems.size() == 4);
+    for (const std::string& problem : problems) {
+        CHECK(problem.starts_with("credential:"));
+        CHECK(problem.find("$CREDENTIALS_DIRECTORY is not set") != problem.npos);
+    }
+    ::setenv("CREDENTIALS_DIRECTORY", files.path("").c_str(), 1);
+    const CredentialsReading reading = read_credentials(config);
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    CHECK(reading.problems == std::vector<std::string>{});
+    CHECK(reading.credentials.password == "secret ");
 }
 
 TEST_CASE("the backend's least TLS version is that of tls, unless its own is set") {
