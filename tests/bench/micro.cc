@@ -232,9 +232,10 @@ void load_due(benchmark::State& state) {
     count(state);
 }
 
-void places(benchmark::internal::Benchmark* one) {
+/// The name of its type is the library's own business.
+constexpr auto places = [](auto* one) {
     one->ArgNames({"disk", "in one commit"})->ArgsProduct({{memory, disk}, {1, 10, 100}})->UseRealTime();
-}
+};
 BENCHMARK(offers)->Apply(places);
 BENCHMARK(settles)->Apply(places);
 BENCHMARK(load_due)->ArgNames({"disk", "in one commit"})->Args({memory, 100});

@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 import time
 
-from relays import (Flushes, Nothing, Onecopy, Relay, Sink, bytes_written, cpu_seconds, flush_milliseconds, load, peak_memory,
-                    until)
+from relays import (Flushes, Nothing, Onecopy, Others, Relay, Sink, bytes_written, cpu_seconds, flush_milliseconds, load, peak_memory,
+                    until, wait_for_quiet)
 from ports import free_port  # found by relays
 
 COPIES_WINDOW = {"grouping": {"window": "200ms"}}
@@ -61,12 +61,15 @@ def measure(kind, scenario, directory, source=load, behind=Sink):
 
         processes = relay.processes()
         used, flushed, written = cpu_seconds(processes), flushes.count(), bytes_written(processes)
+        others = Others([*processes, sink.pid])
         sink.expect(before["recipients"] + scenario.recipients_in_all())
         report = source(relay.port, tag="run", messages=scenario.messages, **options)
         after = sink.reached()
+        part = others.part()
         processes = relay.processes()
         copies = scenario.messages * scenario.copies
         figures = {
+            "others": 100 * part,
             "flush": flush_milliseconds(place, 50),
             "accepted": report["rate"],
             "whole": copies / (after["at"] - report["began"]),
@@ -92,7 +95,9 @@ FIGURES = [
     ("max", "answer max ms", "{:.2f}", False),
     ("transactions", "deliveries each", "{:.2f}", False),
     ("flush", "a flush of this disk ms", "{:.2f}", False),
+    ("others", "% of the machine: others", "{:.0f}", False),
 ]
+OF_THE_MACHINE = ("flush", "others")
 
 
 def spread(values, form):
@@ -112,11 +117,11 @@ def tell(scenario, rounds):
     for figure, title, form, more in FIGURES:
         columns = {name: [each[figure] for each in rounds[name] if figure in each] for name in names}
         line = "".join(f"{spread(columns[name], form) if columns[name] else '':34}" for name in names)
-        found = ratios(columns["onecopy"], columns.get("postfix", []), more) if figure != "flush" else []
+        found = ratios(columns["onecopy"], columns.get("postfix", []), more) if figure not in OF_THE_MACHINE else []
         print(f"  {title:26}{line}" + (spread(found, "{:.2f}") if found else ""), flush=True)
 
 
-def run(scenarios, rounds, directory, with_postfix):
+def run(scenarios, rounds, directory, with_postfix, patience):
     kinds = [Onecopy, *([Relay] if with_postfix else []), Nothing]
     results = {}
     for scenario in scenarios:
@@ -124,6 +129,7 @@ def run(scenarios, rounds, directory, with_postfix):
         for number in range(rounds):
             # Who is first takes turns too.
             for kind in kinds if number % 2 == 0 else reversed(kinds):
+                wait_for_quiet(patience)
                 found[kind.name].append(measure(kind, scenario, directory))
         tell(scenario, found)
         results[scenario.name] = found
@@ -141,6 +147,7 @@ class SmtpSink:
         self._output = tempfile.TemporaryFile()
         command = ["smtp-sink", "-u", "nobody", "-c", f"127.0.0.1:{self.port}", "1000"]
         self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.STDOUT)
+        self.pid = self._process.pid
         self._expected = 0
 
     def expect(self, recipients):

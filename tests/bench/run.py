@@ -22,6 +22,7 @@ def arguments():
     parser.add_argument("--history", type=int, default=1_000_000, help="groups that were delivered")
     parser.add_argument("--large", action="store_true", help="ten million groups of history")
     parser.add_argument("--held", type=int, default=1_000_000, help="groups that wait")
+    parser.add_argument("--patience", type=float, default=0, help="seconds to wait before each measurement for an idle machine")
     parser.add_argument("--json", help="the figures of each round, to be plotted")
     return parser.parse_args()
 
@@ -36,7 +37,7 @@ def main():
     results = {}
     if options.what in ("rates", "all"):
         chosen = [each for each in rates.SCENARIOS if options.only in each.name]
-        results["rates"] = rates.run(chosen, options.rounds, options.directory, not missing)
+        results["rates"] = rates.run(chosen, options.rounds, options.directory, not missing, options.patience)
         if options.postfix_tools and not missing:
             results["rates"].update(rates.second_opinion(options.rounds, options.directory))
     if options.what in ("states", "all"):
