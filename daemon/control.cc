@@ -39,6 +39,7 @@ std::int64_t group_of(const net::HttpServer::Request& request) {
 /// What is meant by it, the surest first: a Message-ID, the number of a group, an address, words of a subject.
 std::vector<ledger::GroupRecord> looked_for(ledger::Reader& reader, const std::string& about) {
     std::vector<ledger::GroupRecord> found = reader.why(about);
+    if (about.starts_with('<')) return found;
     if (const std::int64_t group = group_number(about); found.empty() && group != 0) {
         if (std::optional<ledger::GroupRecord> one = reader.show(group)) found.push_back(std::move(*one));
     }

@@ -57,6 +57,14 @@ base::Time first_due(base::Time since, const Policy& policy, const Now& now) {
 }
 
 /// One arriving copy being joined to one group.
+/// Who waits in a sibling gets what that group holds; who was served there has this message only if it was of equal content.
+bool serves(const Group& sibling, const Member& member, const message::Identity& identity, const Policy& policy,
+            const Now& now) {
+    if (member.state == State::pending) return true;
+    return member.state == State::delivered && sibling.identity.content == identity.content &&
+           remembered(member, policy, now);
+}
+
 class Joining {
 public:
     Joining(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
@@ -168,18 +176,11 @@ private:
         if (recipient.ignored) return false;
         auto sibling = std::ranges::find_if(elsewhere_, [&](const auto& each) {
             const std::size_t* place = each.second.find(recipient.address);
-            return place && serves(*each.first, each.first->members[*place]);
+            return place && serves(*each.first, each.first->members[*place], copy_.identity, policy_, now_);
         });
         if (sibling == elsewhere_.end()) return false;
         joined_.elsewhere = sibling->first->id;
         return true;
-    }
-
-    /// Who waits there gets what that group holds; who was served there has this message only if it was of equal content.
-    bool serves(const Group& sibling, const Member& member) const {
-        if (member.state == State::pending) return true;
-        return member.state == State::delivered && sibling.identity.content == copy_.identity.content &&
-               remembered(member, policy_, now_);
     }
 
     /// A further copy came: those who wait in their window wait for the next one, within it.
@@ -374,12 +375,18 @@ std::vector<std::size_t> release(Group& group, const Now& now) {
     return changed;
 }
 
-std::vector<std::size_t> retry(Group& group, const Now& now) {
+std::vector<std::size_t> retry(Group& group, std::span<const Group> siblings, const Policy& policy, const Now& now) {
+    const auto served = [&](const std::string& address) {
+        return std::ranges::any_of(siblings, [&](const Group& sibling) {
+            const std::size_t* place = Directory(sibling.members, policy.fold_case).find(address);
+            return place && serves(sibling, sibling.members[*place], group.identity, policy, now);
+        });
+    };
     if (!group.waiting()) group.fixed = group.tried = false;
     std::vector<std::size_t> changed = release(group, now);
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         Member& member = group.members[i];
-        if (member.state != State::failed || !group.has_content) continue;
+        if (member.state != State::failed || !group.has_content || served(member.address)) continue;
         member.state = State::pending;
         member.since = now.history;
         member.due = now.ledger;

@@ -202,15 +202,15 @@ bool SqliteLedger::isolated(const std::function<void()>& operation, const std::f
     }
 }
 
-SqliteLedger::Kin SqliteLedger::find_kin(const Copy& copy, const Context& context) {
+SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const Context& context) {
     Kin kin;
-    if (copy.arriving.alone) return kin;
-    const message::Identity& identity = copy.arriving.identity;
+    if (copy.alone) return kin;
+    const message::Identity& identity = copy.identity;
     GroupStore& groups = statements_->groups;
     for (std::int64_t id : groups.related(identity, context.policy)) {
         std::optional<StoredGroup> group = groups.load(id);
         if (!group) continue;
-        switch (coalesce::kinship(*group, copy.arriving, context.policy)) {
+        switch (coalesce::kinship(*group, copy, context.policy)) {
             case coalesce::Kinship::same:
                 kin.add_same(*std::move(group), identity);
                 break;
@@ -239,7 +239,7 @@ StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
 }
 
 Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context) {
-    Kin kin = find_kin(copy, context);
+    Kin kin = find_kin(copy.arriving, context);
     bool is_new = !kin.same;
     StoredGroup group = is_new ? make_group(copy, context) : std::move(*kin.same);
     bool was_fixed = group.fixed;
@@ -383,9 +383,27 @@ std::vector<std::int64_t> SqliteLedger::changeable(Change change, const Context&
     return {};
 }
 
+std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change change, const Context& context) {
+    switch (change) {
+        case Change::release:
+            return coalesce::release(group, context.now);
+        case Change::retry:
+            break;
+        case Change::drop:
+            return coalesce::drop(group, context.now);
+        case Change::forget:
+            return coalesce::forget(group, context.now);
+    }
+    const bool any_failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
+    coalesce::Arriving again;  // as if it came once more
+    again.sender = group.sender;
+    again.options = group.options;
+    again.identity = group.identity;
+    again.alone = group.alone || !any_failed;
+    return coalesce::retry(group, find_kin(again, context).siblings, context.policy, context.now);
+}
+
 Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, const Context& context) {
-    using Rule = std::vector<std::size_t> (*)(coalesce::Group&, const coalesce::Now&);
-    static constexpr Rule rules[] = {coalesce::release, coalesce::retry, coalesce::drop, coalesce::forget};
     if (groups.empty()) groups = changeable(change, context);
     Changed changed;
     for (std::int64_t id : groups) {
@@ -396,7 +414,7 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
             continue;
         }
         const bool waited = group->waiting();
-        std::vector<std::size_t> members = rules[static_cast<std::size_t>(change)](*group, context.now);
+        std::vector<std::size_t> members = change_members(*group, change, context);
         if (members.empty() && !(waited && change != Change::drop && change != Change::forget)) continue;
         for (std::size_t place : members) statements_->writer.save_member(id, group->members[place]);
         if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);

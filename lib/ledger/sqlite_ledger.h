@@ -134,7 +134,8 @@ private:
 
     void load_head(base::Duration boot, base::WallTime wall);
     void store_head(base::Duration boot, base::WallTime wall);
-    Kin find_kin(const Copy& copy, const Context& context);
+    Kin find_kin(const coalesce::Arriving& copy, const Context& context);
+    std::vector<std::size_t> change_members(StoredGroup& group, Change change, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);
     std::shared_ptr<const Content> load_content(std::int64_t group);
     void describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context);

@@ -291,7 +291,7 @@ TEST_CASE("a failure is owed once for a recipient, however often he fails") {
             life.arrive(copy_for({"a@x"}), seconds(40));
         }
         SUBCASE("for a retry by hand") {
-            CHECK(retry(life.group, at(seconds(40))) == std::vector<std::size_t>{0});
+            CHECK(retry(life.group, {}, life.policy, at(seconds(40))) == std::vector<std::size_t>{0});
         }
         REQUIRE(member.state == State::pending);
         life.outcome(1, What::refused, seconds(80));
@@ -372,15 +372,26 @@ TEST_CASE("by hand: retry, drop and forget do what they say to whom they can, an
     using States = std::vector<State>;
     const Now now = at(seconds(10));
     SUBCASE("retry") {
-        CHECK(retry(life.group, now).size() == 2);
+        CHECK(retry(life.group, {}, life.policy, now).size() == 2);
         CHECK(after() == States{State::pending, State::delivered, State::pending, State::dropped, State::ignored});
         CHECK(life.group.members[0].due == now.ledger);
         CHECK(life.group.members[2].due == now.ledger);
         CHECK(life.group.members[2].since == now.history);
     }
+    SUBCASE("retry of one whom another group serves, or served with the same content") {
+        Group other = life.group;
+        other.members = {life.group.members[2]};
+        for (State state : {State::pending, State::delivered}) {
+            other.members[0].state = state;
+            CHECK(retry(life.group, {&other, 1}, life.policy, now).size() == 1);
+            CHECK(life.group.members[2].state == State::failed);
+        }
+        other.identity.content[0] ^= 1;
+        CHECK(retry(life.group, {&other, 1}, life.policy, now).size() == 2);
+    }
     SUBCASE("retry without the message itself") {
         life.group.has_content = false;
-        CHECK(retry(life.group, now).size() == 1);
+        CHECK(retry(life.group, {}, life.policy, now).size() == 1);
         CHECK(life.group.members[2].state == State::failed);
     }
     SUBCASE("drop") {
