@@ -28,7 +28,8 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     bool trouble() { return backend.mood.trouble > 0 && world->chance(backend.mood.trouble); }
 
     void say(const std::string& text, std::function<void()> arrived = nullptr) {
-        const Microseconds delay = backend.mood.slow && world->chance(5) ? world->between(0, 20 * second) : world->between(0, 5 * millisecond);
+        const Microseconds delay =
+            backend.mood.slow && world->chance(5) ? world->between(0, 20 * second) : world->between(0, 5 * millisecond);
         due = std::max(due, world->now() + delay);
         world->after(due - world->now(), [self = shared_from_this(), text, arrived] {
             if (!self->dead) self->wire->send(text, arrived);
@@ -66,10 +67,11 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             if (backend.mood.dsn) text += "250-DSN\r\n";
             say(text + "250 SIZE 0\r\n");
         } else if (verb == "MAIL") {
-            mail = line;
+            mail.clear();
             recipients.clear();
             parameters.clear();
             if (trouble()) return say("451 4.3.0 later\r\n");
+            mail = line;
             say("250 2.1.0 ok\r\n");
         } else if (verb == "RCPT") {
             recipient(line);
@@ -91,6 +93,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     }
 
     void recipient(const std::string& line) {
+        if (mail.empty()) return say("503 5.5.1 MAIL first\r\n");
         const std::size_t from = line.find('<') + 1, to = line.find('>');
         const std::string address = line.substr(from, to - from);
         if (backend.unknown.contains(address)) {

@@ -14,9 +14,9 @@ namespace simulation {
 class Backend {
 public:
     struct Mood {
-        unsigned trouble = 0;     // chance in percent of each fault below
-        bool down = false;        // refuses connections
-        bool slow = false;        // takes up to 20 seconds for an answer, now and then
+        unsigned trouble = 0;                // chance in percent of each fault below
+        bool down = false;                   // refuses connections
+        bool slow = false;                   // takes up to 20 seconds for an answer, now and then
         std::size_t most_recipients = 1000;  // 452 beyond
         bool dsn = true, pipelining = true;
     };
@@ -24,9 +24,9 @@ public:
 
     bool connected(const std::shared_ptr<Wire>& wire);
     Mood mood;
-    std::set<std::string> unknown;   // 550 at RCPT
-    std::set<std::string> spoilers;  // 550 at the dot, for whoever is with them
-    std::set<std::string> put_off;   // 450, for ever
+    std::set<std::string> unknown;               // 550 at RCPT
+    std::set<std::string> spoilers;              // 550 at the dot, for whoever is with them
+    std::set<std::string> put_off;               // 450, for ever
     std::map<std::string, unsigned> greylisted;  // 450, so often
 
 private:

@@ -28,7 +28,7 @@ constexpr std::size_t sector = 512;
 /// One change of a file that a loss of power may undo.
 struct Change {
     std::uint64_t offset = 0;
-    std::string before, after;     // the bytes there
+    std::string before, after;  // the bytes there
     std::uint64_t size_before = 0;
     std::uint64_t size_after = 0;
     bool doomed = false;  // a sync of it failed: later ones say nothing of it
@@ -207,9 +207,8 @@ void settle(File& file) {
             continue;
         }
         const std::uint64_t end = change.offset + std::max(change.after.size(), change.before.size());
-        std::erase_if(doomed, [&](const Change& one) {
-            return change.offset < one.offset + one.after.size() && one.offset < end;
-        });
+        std::erase_if(doomed,
+                      [&](const Change& one) { return change.offset < one.offset + one.after.size() && one.offset < end; });
     }
     file.changes = std::move(doomed);
 }

@@ -21,12 +21,9 @@ std::string stuffed(const std::string& text) {
 
 }  // namespace
 
-Fetcher::Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, unsigned clumsy)
-    : record_(record),
-      message_(message),
-      recipients_(std::move(recipients)),
-      trace_(std::move(trace)),
-      clumsy_(clumsy) {}
+Fetcher::Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace,
+                 unsigned clumsy)
+    : record_(record), message_(message), recipients_(std::move(recipients)), trace_(std::move(trace)), clumsy_(clumsy) {}
 
 void Fetcher::start(Microseconds delay) {
     if (tries_ == 0) ++under_way;

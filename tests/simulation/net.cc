@@ -1,9 +1,8 @@
-// The floor lib/net in a world without sockets: the same headers, other sources. Loop, timers and connections as the real ones
-// behave towards their owners (connection.h), without TLS.
-
-#include <sys/socket.h>
+// The floor lib/net in a world without sockets: the same headers, other sources. Loop, timers and connections as the real
+// ones behave towards their owners (connection.h), without TLS.
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstring>
 #include <map>
@@ -172,9 +171,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
                 self.end(Reason::reset);
             });
         };
-        wire->inside.drained = [inside](std::size_t bytes) {
-            inside([bytes](State& self) { self.drained(bytes); });
-        };
+        wire->inside.drained = [inside](std::size_t bytes) { inside([bytes](State& self) { self.drained(bytes); }); };
     }
 
     void offer() {

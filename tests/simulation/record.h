@@ -16,9 +16,9 @@ struct Message {
     std::string token;  // in its subject and its body; equal tokens: equal content, under different senders
     std::string message_id;
     std::string sender;
-    std::string mail_parameters;  // of MAIL
-    std::string notify;           // NOTIFY= of each recipient; empty: none
-    std::vector<std::string> shown;      // To and Cc
+    std::string mail_parameters;          // of MAIL
+    std::string notify;                   // NOTIFY= of each recipient; empty: none
+    std::vector<std::string> shown;       // To and Cc
     std::vector<std::string> recipients;  // all, the blind ones too
     std::string author_fields, body;
 };
@@ -51,15 +51,15 @@ struct Record {
     std::set<std::string> put_off;               // who is put off for ever
     std::vector<Microseconds> deaths;            // of the process, and its orderly ends
     std::vector<std::pair<Microseconds, Microseconds>> bad_disk;
-    std::vector<std::string> unusable;           // spools that were refused while the disk was well
+    std::vector<std::string> unusable;  // spools that were refused while the disk was well
     Microseconds window = 0;
     std::size_t most_recipients = 0;
-    bool calm = false;     // no fault, no jump, no restart: what is promised for good weather is looked at too
-    std::string notify;    // sender, postmaster
+    bool calm = false;   // no fault, no jump, no restart: what is promised for good weather is looked at too
+    std::string notify;  // sender, postmaster
     std::string postmaster;
-    bool dsn = true;       // the backend has it
+    bool dsn = true;                      // the backend has it
     std::uint64_t counted_delivered = 0;  // recipients, by the ledger
-    std::uint64_t left = 0;  // groups that wait at the end
+    std::uint64_t left = 0;               // groups that wait at the end
 };
 
 /// What is wrong with it; empty: nothing.

@@ -127,7 +127,8 @@ private:
                                 "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n";
         message.body = "This is " + message.token + ".\r\n..a dot\r\n";
         std::size_t lines = world_.chance(70) ? world_.below(20) : world_.chance(80) ? 400 + world_.below(600) : 5000;
-        for (std::size_t i = 0; i < lines; ++i) message.body += "line " + std::to_string(i) + " of a text that is long enough\r\n";
+        for (std::size_t i = 0; i < lines; ++i)
+            message.body += "line " + std::to_string(i) + " of a text that is long enough\r\n";
         message.body += "end\r\n";
     }
 
@@ -177,7 +178,8 @@ private:
         some(20, [this] { jump(); });
         some(20, [this] { reload(); });
         some(10, [this] {
-            if (node_ && !world_.dead() && !stopping_) node_->ledger().change(ledger::Change::release, {}, [](const auto&) {});
+            if (node_ && !world_.dead() && !stopping_)
+                node_->ledger().change(ledger::Change::release, {}, [](const auto&) {});
         });
     }
 

@@ -79,9 +79,10 @@ int main(int count, char** words) {
         sum.disk_faults += result.disk_faults;
     }
     const double took = real_seconds() - begin;
-    std::printf("%llu runs in %.1f s (%.0f a minute): %zu copies sent, %zu transactions taken, %zu deaths, %llu disk faults; "
-                "%llu bad\n",
-                static_cast<unsigned long long>(runs), took, static_cast<double>(runs) / took * 60, sum.submissions, sum.taken,
-                sum.deaths, static_cast<unsigned long long>(sum.disk_faults), static_cast<unsigned long long>(bad));
+    std::printf(
+        "%llu runs in %.1f s (%.0f a minute): %zu copies sent, %zu transactions taken, %zu deaths, %llu disk faults; "
+        "%llu bad\n",
+        static_cast<unsigned long long>(runs), took, static_cast<double>(runs) / took * 60, sum.submissions, sum.taken,
+        sum.deaths, static_cast<unsigned long long>(sum.disk_faults), static_cast<unsigned long long>(bad));
     return bad == 0 ? 0 : 1;
 }

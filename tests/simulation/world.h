@@ -12,8 +12,8 @@ namespace simulation {
 using Microseconds = std::int64_t;
 constexpr Microseconds millisecond = 1000, second = 1000 * millisecond, minute = 60 * second, hour = 60 * minute;
 
-/// Time, chance and what happens when: all that a run depends on. Everything that happens is a task in its queue, so one seed
-/// gives one run. The clocks of the process are its clocks (clock.cc).
+/// Time, chance and what happens when: all that a run depends on. Everything that happens is a task in its queue, so one
+/// seed gives one run. The clocks of the process are its clocks (clock.cc).
 class World {
 public:
     explicit World(std::uint64_t seed, bool tracing);
