@@ -154,8 +154,9 @@ private:
         for (const std::string& recipient : sent.recipients) {
             const bool shown = std::ranges::count(sent.shown, recipient) > 0;
             if (!shown && all.find(recipient) != std::string::npos)
-                wrong("a blind recipient is shown: " + sent.token + " " + recipient + "\n" + all);
+                wrong("a blind recipient is shown: " + sent.token + " " + recipient);
         }
+        if (std::ranges::any_of(fields, goes)) wrong("a field that should have gone: " + sent.token);
         const bool is_copy = std::ranges::any_of(record_.submissions, [&](const Submission& one) {
             return message(one).token == sent.token && is_header_of(fields, parse(one.header).fields, sent);
         });
@@ -182,6 +183,7 @@ private:
         if (!notices_seen_.insert(value_of(got, "Message-ID")).second) return;  // the same one again
         const std::string token = between(got.body, "\r\nSubject: ", "\r\n");
         const std::string& body = got.body;
+        returned(token, body);
         for (std::size_t at = body.find("\r\nFinal-Recipient: "); at != body.npos;
              at = body.find("\r\nFinal-Recipient: ", at + 1)) {
             const std::string recipient = between(body, "; ", "\r\n", at);
@@ -189,6 +191,19 @@ private:
             if (action != "failed") continue;
             ++told_[{token, recipient}];
             addressee(token, recipient, taken);
+        }
+    }
+
+    /// The header that comes back shows no more than the one that went out.
+    void returned(const std::string& token, const std::string& body) {
+        const std::size_t begin = body.find("(onecopy)", std::min(body.find("\r\nStatus: "), body.size()));
+        if (begin == body.npos) return;
+        for (const Message& one : record_.messages) {
+            if (one.token != token) continue;
+            for (const std::string& recipient : one.recipients) {
+                if (std::ranges::count(one.shown, recipient) == 0 && body.find(recipient, begin) != body.npos)
+                    wrong("a blind recipient is shown in a notice: " + token + " " + recipient);
+            }
         }
     }
 

@@ -41,7 +41,9 @@ struct Turns {
         *self = nullptr;
     }
 
+    /// A process that has died does nothing more.
     void run_deferred() {
+        if (world->dead()) return deferred.clear();
         while (!deferred.empty()) {
             for (Task& task : std::exchange(deferred, {})) task();
         }
