@@ -9,6 +9,7 @@ import re
 import sys
 
 DOCTEST = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
+SIMULATION = re.compile(r"^(\d+) runs in .* (\d+) bad$", re.MULTILINE)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n(?:OK|FAILED)(?: \((.*)\))?", re.MULTILINE)
 
 
@@ -23,6 +24,7 @@ def of_program(test):
     """(passed, failed, skipped) of one test program."""
     text = test.get("stdout", "") + "\n" + test.get("stderr", "")
     counts = [(int(passed), int(failed), 0) for passed, failed in DOCTEST.findall(text)]
+    counts += [(int(ran) - int(bad), int(bad), 0) for ran, bad in SIMULATION.findall(text)]
     counts += [of_unittest(*found) for found in UNITTEST.findall(text)]
     passed, failed, skipped = (sum(column) for column in zip((0, 0, 0), *counts))
     good = test["result"] == "OK" and (passed or skipped)

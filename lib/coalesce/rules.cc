@@ -93,7 +93,7 @@ private:
     Verdict add(const Arriving::Recipient& recipient) {
         const std::size_t* place = members_.find(recipient.address);
         if (place && !named_.insert(*place).second) return repeat(*place, recipient);
-        if (!place && served_elsewhere(recipient)) return Verdict::elsewhere;
+        if (!place && served_elsewhere(recipient)) return know(recipient);
         return place ? join_member(*place, recipient) : new_member(recipient);
     }
 
@@ -105,6 +105,22 @@ private:
         if (recipient.ignored) return ignore(place);
         open(place, recipient);
         return Verdict::added;
+    }
+
+    /// He gets nothing here, but he is one of those whom the header, which may be that of this copy, must not show.
+    Verdict know(const Arriving::Recipient& recipient) {
+        std::size_t place = group_.members.size();
+        Member& member = group_.members.emplace_back();
+        member.address = recipient.address;
+        member.state = State::forgotten;
+        member.copy = copy_id_;
+        member.recovered = recipient.recovered;
+        member.since = now_.history;
+        member.ended = now_.history;
+        members_.add(recipient.address, place);
+        named_.insert(place);
+        changed_.insert(place);
+        return Verdict::elsewhere;
     }
 
     /// RFC 5321 lets one transaction name a recipient twice, with other options too.

@@ -266,6 +266,11 @@ TEST_CASE("the same message under another sender is kept from those who have it"
     CHECK(second.group != first.group);
     CHECK(second.elsewhere == first.group);
     CHECK(second.verdicts == std::vector{Verdict::elsewhere, Verdict::added});
+    bench.pass(std::chrono::minutes(1));
+    Due due = bench.take_due().at(1);
+    CHECK(due.recipients.size() == 1);
+    const std::vector<std::string> everyone{"a@x", "b@x"};
+    CHECK_MESSAGE(due.everyone == everyone, "who gets it by the other one is not shown either");
 }
 
 TEST_CASE("who got a message by either of two groups does not get it again when the sender counts no more") {

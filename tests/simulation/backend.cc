@@ -1,0 +1,167 @@
+#include "backend.h"
+
+#include <algorithm>
+
+namespace simulation {
+
+struct Backend::Session : std::enable_shared_from_this<Session> {
+    Session(Backend& owner, std::shared_ptr<Wire> connection) : backend(owner), wire(std::move(connection)) {}
+
+    void begin() {
+        auto self = shared_from_this();
+        wire->handler.received = [self](const std::string& bytes) { self->received(bytes); };
+        wire->handler.ended = [self] { self->forget(); };
+        if (trouble()) {
+            say("421 4.3.2 not now\r\n");
+            return bye();
+        }
+        say("220 backend.example ESMTP\r\n");
+    }
+
+    /// The connection and this hold each other.
+    void forget() {
+        dead = true;
+        listening = false;
+        world->after(0, [to = wire] { to->handler = {}; });
+    }
+
+    bool trouble() { return backend.mood.trouble > 0 && world->chance(backend.mood.trouble); }
+
+    void say(const std::string& text, std::function<void()> arrived = nullptr) {
+        const Microseconds delay =
+            backend.mood.slow && world->chance(5) ? world->between(0, 20 * second) : world->between(0, 5 * millisecond);
+        due = std::max(due, world->now() + delay);
+        world->after(due - world->now(), [self = shared_from_this(), text, arrived] {
+            if (!self->dead) self->wire->send(text, arrived);
+        });
+    }
+
+    void bye() {
+        world->after(due - world->now() + 1, [self = shared_from_this()] {
+            self->wire->close();
+            self->forget();
+        });
+        listening = false;
+    }
+
+    void cut() {
+        forget();
+        wire->reset();
+    }
+
+    void received(const std::string& bytes) {
+        input += bytes;
+        for (std::size_t end; listening && (end = input.find("\r\n")) != input.npos;) {
+            const std::string line = input.substr(0, end);
+            input.erase(0, end + 2);
+            in_data ? content_line(line) : command(line);
+        }
+    }
+
+    void command(const std::string& line) {
+        if (backend.mood.trouble > 0 && world->chance(backend.mood.trouble / 4)) return cut();
+        const std::string verb = line.substr(0, 4);
+        if (verb == "EHLO") {
+            std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
+            if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
+            if (backend.mood.dsn) text += "250-DSN\r\n";
+            say(text + "250 SIZE 0\r\n");
+        } else if (verb == "MAIL") {
+            mail.clear();
+            recipients.clear();
+            parameters.clear();
+            if (trouble()) return say("451 4.3.0 later\r\n");
+            mail = line;
+            say("250 2.1.0 ok\r\n");
+        } else if (verb == "RCPT") {
+            recipient(line);
+        } else if (verb == "DATA") {
+            if (recipients.empty()) return say("554 5.5.1 no recipients\r\n");
+            in_data = true;
+            content.clear();
+            say("354 go on\r\n");
+        } else if (verb == "RSET") {
+            recipients.clear();
+            parameters.clear();
+            say("250 2.0.0 ok\r\n");
+        } else if (verb == "QUIT") {
+            say("221 2.0.0 bye\r\n");
+            bye();
+        } else {
+            say("500 5.5.2 what\r\n");
+        }
+    }
+
+    void recipient(const std::string& line) {
+        if (mail.empty()) return say("503 5.5.1 MAIL first\r\n");
+        const std::size_t from = line.find('<') + 1, to = line.find('>');
+        const std::string address = line.substr(from, to - from);
+        if (backend.unknown.contains(address)) {
+            backend.record_.refused[address] = "unknown";
+            return say("550 5.1.1 unknown\r\n");
+        }
+        if (backend.put_off.contains(address)) return say("450 4.2.0 never\r\n");
+        auto grey = backend.greylisted.find(address);
+        if (grey != backend.greylisted.end() && grey->second > 0) {
+            --grey->second;
+            return say("450 4.7.1 later\r\n");
+        }
+        if (trouble()) return say("450 4.2.1 busy\r\n");
+        if (recipients.size() >= backend.mood.most_recipients) return say("452 4.5.3 too many\r\n");
+        recipients.push_back(address);
+        parameters.push_back(line.substr(to + 1));
+        say("250 2.1.5 ok\r\n");
+    }
+
+    void content_line(const std::string& line) {
+        if (line != ".") {
+            content += (line.starts_with(".") ? line.substr(1) : line) + "\r\n";
+            return;
+        }
+        in_data = false;
+        if (trouble()) return cut();
+        if (trouble()) return say("451 4.3.0 later\r\n");
+        auto spoils = [this](const std::string& one) { return backend.spoilers.contains(one); };
+        if (std::ranges::any_of(recipients, spoils)) {
+            for (const std::string& one : recipients) {
+                if (spoils(one)) backend.record_.refused[one] = "spoiler";
+            }
+            return say("550 5.7.1 not for all of them\r\n");
+        }
+        take();
+    }
+
+    void take() {
+        const std::size_t number = backend.record_.taken.size();
+        Taken taken;
+        taken.at = world->now();
+        taken.mail = mail;
+        taken.recipients = recipients;
+        taken.parameters = parameters;
+        taken.content = content;
+        std::string words = "backend takes " + mail;
+        for (const std::string& one : recipients) words += " " + one;
+        world->trace(words);
+        backend.record_.taken.push_back(std::move(taken));
+        if (trouble()) return cut();
+        const bool part = trouble();
+        say("250 2.0.0 taken\r\n", [&record = backend.record_, number] { record.taken[number].told = world->now(); });
+        if (part) bye();
+    }
+
+    Backend& backend;
+    std::shared_ptr<Wire> wire;
+    std::string input, mail, content;
+    std::vector<std::string> recipients, parameters;
+    Microseconds due = 0;
+    bool in_data = false, listening = true, dead = false;
+};
+
+bool Backend::connected(const std::shared_ptr<Wire>& wire) {
+    if (mood.down || (mood.trouble > 0 && world->chance(mood.trouble / 2))) return false;
+    auto session = std::make_shared<Session>(*this, wire);
+    session->begin();
+    return true;
+}
+
+}  // namespace simulation

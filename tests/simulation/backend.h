@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "record.h"
+#include "wire.h"
+
+namespace simulation {
+
+/// The mail server behind, with a mood: what it refuses, puts off, forgets to answer.
+class Backend {
+public:
+    struct Mood {
+        unsigned trouble = 0;                // chance in percent of each fault below
+        bool down = false;                   // refuses connections
+        bool slow = false;                   // takes up to 20 seconds for an answer, now and then
+        std::size_t most_recipients = 1000;  // 452 beyond
+        bool dsn = true, pipelining = true;
+    };
+    explicit Backend(Record& record) : record_(record) {}
+
+    bool connected(const std::shared_ptr<Wire>& wire);
+    Mood mood;
+    std::set<std::string> unknown;               // 550 at RCPT
+    std::set<std::string> spoilers;              // 550 at the dot, for whoever is with them
+    std::set<std::string> put_off;               // 450, for ever
+    std::map<std::string, unsigned> greylisted;  // 450, so often
+
+private:
+    struct Session;
+
+    Record& record_;
+};
+
+}  // namespace simulation

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "record.h"
+#include "wire.h"
+
+namespace simulation {
+
+/// Brings one copy, in a session of its own: again and again until it was taken, as a fetcher does that deletes a message
+/// after 250 only. Its sessions are cut anywhere, its answers get lost.
+class Fetcher : public std::enable_shared_from_this<Fetcher> {
+public:
+    /// `clumsy`: chance in percent that a session is cut.
+    Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, unsigned clumsy);
+    void start(Microseconds delay);
+    static unsigned under_way;  // that have not ended
+
+private:
+    void connect();
+    void received(const std::string& bytes);
+    void reply(int code);
+    void say(const std::string& bytes);
+    void lost(Microseconds delay);
+    void end();
+
+    Record& record_;
+    std::size_t message_;
+    std::vector<std::string> recipients_;
+    std::string trace_;
+    unsigned clumsy_;
+    unsigned tries_ = 0;
+    std::uint64_t session_ = 0;
+    std::shared_ptr<Wire> wire_;
+    std::string input_;
+    std::size_t step_ = 0;
+    std::size_t submission_ = 0;
+    std::size_t cut_at_ = 0;  // the step at which this session is cut; 0: none
+};
+
+}  // namespace simulation

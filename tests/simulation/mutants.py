@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Whether the simulation finds what it is there to find: each fault below is put into a copy of the sources, alone, and must be
+found within some seeds.
+
+python3 tests/simulation/mutants.py [--only NAME,...] [--base SEED] [--seeds COUNT] [--work DIRECTORY]
+
+One line for each: how many seeds it took. Exit status 1 where one was not found.
+"""
+
+import argparse
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+# name, file, what stands there, what stands there then
+FAULTS = [
+    # durability
+    ("segments-not-synced", "lib/ledger/spool.cc", "    sync_segments();  // where", "    // where"),
+    ("database-not-synced", "lib/ledger/schema.cc", 'synchronous=FULL");\n    if (mode != "wal" || database.integer("PRAGMA synchronous") != 2) {',
+     'synchronous=OFF");\n    if (mode != "wal" || database.integer("PRAGMA synchronous") != 0) {'),
+    ("undone-offer-is-answered-250", "lib/ledger/ledger_thread.cc", "            if (!operation.done) {\n                offer",
+     "            if (false) {\n                offer"),
+    ("names-of-segments-not-synced", "lib/ledger/segment.cc",
+     'if (new_name_) files_.sync_directory(directory_ + "/segments");', ""),
+    ("unsure-commit-is-answered-4xx", "lib/ledger/sqlite_ledger.cc",
+     "        if (!error.disk_full()) throw CommitUnknown{error.what()};\n", "        (void)error;\n"),
+    ("settlement-given-up", "lib/ledger/ledger_thread.cc",
+     "    settles_.push_back(std::move(settle));\n    stuck_ = true;\n", "    spool_.in_flight().erase(settle.settlement.group);\n"),
+    ("failed-sync-of-segments-ignored", "lib/ledger/spool.cc",
+     "        for (auto& [id, upload] : uploads_) upload.lost = true;\n        return false;", "        return true;"),
+    # identity
+    ("merged-by-id-alone", "lib/coalesce/rules.cc", "    if (!same_content) {", "    if (false) {"),
+    ("sender-does-not-count", "lib/coalesce/rules.cc",
+     "    if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::other_sender;\n", ""),
+    ("history-forgotten", "lib/coalesce/rules.cc",
+     "                if (remembered(member, policy_, now_)) return Verdict::suppressed;\n", ""),
+    ("other-senders-groups-forgotten", "lib/ledger/sqlite_ledger.cc",
+     "            case coalesce::Kinship::other_sender:\n                kin.siblings.push_back(std::move(*group));\n",
+     "            case coalesce::Kinship::other_sender:\n"),
+    ("waiting-elsewhere-does-not-count", "lib/coalesce/rules.cc",
+     "        if (member.state == State::pending) return true;\n", ""),
+    ("nobody-is-known-already", "lib/coalesce/rules.cc",
+     "        return place ? join_member(*place, recipient) : new_member(recipient);",
+     "        return place && group_.members[*place].state != State::delivered ? join_member(*place, recipient)\n"
+     "                                                                         : new_member(recipient);"),
+    # privacy
+    ("for-clause-stays", "lib/message/trace.cc", "            out += received_without(hidden, field);",
+     "            out += field.raw;"),
+    ("trace-fields-stay", "lib/message/trace.cc", "        if (always_goes(field.name)) continue;\n        if (field.is(\"Received\") && !blind",
+     "        if (field.is(\"Received\") && !blind"),
+    ("unknown-fields-stay", "lib/message/trace.cc",
+     "        } else if (blind.empty() || never_goes(field) || !holds_any(text_of(field), blind)) {", "        } else {"),
+    ("only-who-waits-is-hidden", "lib/ledger/sqlite_ledger.cc",
+     "        due.everyone.push_back(member.address);\n        if (member.state != coalesce::State::pending) continue;\n",
+     "        if (member.state != coalesce::State::pending) continue;\n        due.everyone.push_back(member.address);\n"),
+    ("notice-returns-the-header-as-it-came", "lib/ledger/notices.cc", "    if (group.untouched) return content.header;",
+     "    if (group.untouched || !policy.retry.empty()) return content.header;"),
+    ("who-has-it-elsewhere-is-shown", "lib/coalesce/rules.cc", "return know(recipient);", "return Verdict::elsewhere;"),
+    # delivery
+    ("one-recipient-too-many", "lib/relay/delivery.cc", "std::min(most, waiting.size())", "std::min(most + 1, waiting.size())"),
+    ("refused-is-put-off", "lib/smtp/running_transaction.cc", "return reply.permanent() ? Outcome::refused : Outcome::deferred;",
+     "return Outcome::deferred;"),
+    ("lost-answer-is-250", "lib/relay/verdicts.cc",
+     'Outcome::What::deferred, "no answer to the message: " + text}', 'Outcome::What::delivered, "no answer to the message: " + text}'),
+    ("refused-together-fail-together", "lib/relay/verdicts.cc", "if (answers[i].shared && !is_about_size(answers[i].reply)) {",
+     "if (false) {"),
+    ("nobody-is-told", "lib/coalesce/rules.cc", "    owe(member, tell_failed);\n", ""),
+    ("told-again", "lib/coalesce/rules.cc", "    if ((member.told & what) == 0) member.owed |= what;", "    member.owed |= what;"),
+    ("in-flight-not-marked", "lib/ledger/ledger_thread.cc",
+     "        Due one = spool_.load_due(group, moment_);\n        spool_.in_flight().insert(group);\n",
+     "        Due one = spool_.load_due(group, moment_);\n"),
+    ("notify-lost", "lib/coalesce/rules.cc", "        member.options = recipient.options;\n        member.apart", "        member.apart"),
+    # clock
+    ("clock-goes-back", "lib/ledger/clock.cc", "std::clamp(wall - stored.wall, base::Duration(0), longest_stop)",
+     "std::min(wall - stored.wall, longest_stop)"),
+    ("wrong-clock-ends-history", "lib/ledger/clock.cc", "    if (stop == longest_stop && !paused_) left_out_ += stop;\n", ""),
+    ("no-stop-is-too-long", "lib/ledger/clock.cc", "std::chrono::hours(24 * 7)", "std::chrono::hours(24 * 7 * 1000)"),
+    ("no-window", "lib/coalesce/rules.cc", "(since - now.history) + policy.window;", "(since - now.history);"),
+    ("window-twice", "lib/coalesce/rules.cc", "(since - now.history) + policy.window;", "(since - now.history) + 2 * policy.window;"),
+    ("clock-runs-fast", "lib/ledger/clock.cc", "ledger_ + (boot - boot_);", "ledger_ + 2 * (boot - boot_);"),
+    ("expires-early", "lib/coalesce/rules.cc", "if (age >= policy.expire) {", "if (age >= policy.expire / 3000) {"),
+]
+
+
+def build(source, target):
+    command = ["ninja", "-C", str(source / "build"), target]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    return ran.returncode == 0, ran.stdout[-2000:]
+
+
+def seeds_until_found(program, base, most):
+    """None: not found. A run that does not end, or crashes, is one that was found."""
+    at = base
+    while at < base + most:
+        step = min(20, base + most - at)
+        command = [program, "--seed", str(at), "--seeds", str(step)]
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        except subprocess.TimeoutExpired:
+            return at - base + 1, "does not end"
+        if ran.returncode != 0:
+            found = re.search(r"seed (\d+): (.*)", ran.stdout)
+            return (int(found[1]) - base + 1, found[2]) if found else (at - base + 1, f"status {ran.returncode}")
+        at += step
+    return None, ""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    parser.add_argument("--base", type=int, default=random.randrange(1, 1 << 40))
+    parser.add_argument("--seeds", type=int, default=1500)
+    parser.add_argument("--work", default="")
+    options = parser.parse_args()
+    wanted = [name for name in options.only.split(",") if name]
+    work = pathlib.Path(options.work or tempfile.mkdtemp(prefix="onecopy-mutants."))
+    shutil.copytree(TOP, work / "src", ignore=shutil.ignore_patterns("build*", ".git"), dirs_exist_ok=True)
+    source, target = work / "src", "tests/simulation/simulation"
+    subprocess.run(["meson", "setup", str(source / "build"), str(source)], check=True, stdout=subprocess.DEVNULL)
+    built, words = build(source, target)
+    if not built:
+        sys.exit(words)
+    missed = 0
+    print(f"from seed {options.base} on, at most {options.seeds} each", flush=True)
+    for name, file, old, new in FAULTS:
+        if wanted and name not in wanted:
+            continue
+        path = source / file
+        text = path.read_text()
+        if text.count(old) != 1:
+            sys.exit(f"{name}: {file} holds {text.count(old)} times: {old}")
+        path.write_text(text.replace(old, new))
+        began = time.monotonic()
+        built, words = build(source, target)
+        if not built:
+            sys.exit(f"{name} can't be built: {words}")
+        took, why = seeds_until_found(str(source / "build" / target), options.base, options.seeds)
+        path.write_text(text)
+        missed += took is None
+        verdict = "NOT FOUND" if took is None else f"found at seed {took}: {why}"
+        print(f"{name}: {verdict} ({time.monotonic() - began:.0f} s)", flush=True)
+    if not options.work:
+        shutil.rmtree(work)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

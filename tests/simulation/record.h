@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "world.h"
+
+namespace simulation {
+
+/// One message as its author wrote it: what all copies of it share.
+struct Message {
+    std::string token;  // in its subject and its body; equal tokens: equal content, under different senders
+    std::string message_id;
+    std::string sender;
+    std::string mail_parameters;          // of MAIL
+    std::string notify;                   // NOTIFY= of each recipient; empty: none
+    std::vector<std::string> shown;       // To and Cc
+    std::vector<std::string> recipients;  // all, the blind ones too
+    std::string author_fields, body;
+};
+
+/// One transaction of a fetcher.
+struct Submission {
+    std::size_t message = 0;
+    std::vector<std::string> recipients;
+    std::string header;  // trace fields and the author's
+    int reply = 0;       // what the fetcher read; 0: nothing
+    Microseconds offered = 0, replied = 0;
+    bool finished = false;  // all its bytes were sent
+};
+
+/// One transaction that the backend took.
+struct Taken {
+    Microseconds at = 0;
+    std::optional<Microseconds> told;  // when its 250 was with the process
+    std::string mail;                  // the command
+    std::vector<std::string> recipients, parameters;
+    std::string content;
+};
+
+/// What a run is held against; nothing in it comes from the process but what it said and sent.
+struct Record {
+    std::vector<Message> messages;
+    std::vector<Submission> submissions;
+    std::vector<Taken> taken;
+    std::map<std::string, std::string> refused;  // recipient -> how the backend refused him for good, at least once
+    std::set<std::string> put_off;               // who is put off for ever
+    std::vector<Microseconds> deaths;            // of the process, and its orderly ends
+    std::vector<std::pair<Microseconds, Microseconds>> bad_disk;
+    std::vector<std::string> unusable;  // spools that were refused while the disk was well
+    Microseconds window = 0;
+    std::size_t most_recipients = 0;
+    bool calm = false;   // no fault, no jump, no restart: what is promised for good weather is looked at too
+    std::string notify;  // sender, postmaster
+    std::string postmaster;
+    bool dsn = true;                      // the backend has it
+    std::uint64_t counted_delivered = 0;  // recipients, by the ledger
+    std::uint64_t left = 0;               // groups that wait at the end
+};
+
+/// What is wrong with it; empty: nothing.
+std::vector<std::string> check(const Record& record);
+
+}  // namespace simulation
