@@ -56,6 +56,6 @@ int main(int count, char** values) {
     int wrong = 0;
     for (; wrong == 0 && (seconds > 0 ? lived() < seconds : lives < seeds); ++lives)
         wrong = live(base + lives, false, crashes);
-    std::printf("%llu lives with %u ends in %.1f s\n", static_cast<unsigned long long>(lives), crashes, lived());
+    std::printf("%llu runs in %.1f s, %u ends; %d bad\n", static_cast<unsigned long long>(lives), lived(), crashes, wrong);
     return wrong;
 }
