@@ -151,10 +151,11 @@ private:
         for (std::size_t number = 0; number < record_.messages.size(); ++number) {
             const std::vector<std::string> everyone = record_.messages[number].recipients;
             const Microseconds begin = world_.between(0, 5 * minute);
+            const unsigned along = world_.chance(30) ? 0 : 40;  // chance that a copy names one more
             for (const std::string& recipient : everyone) {
                 std::vector<std::string> named = {recipient};
                 for (const std::string& other : everyone) {
-                    if (other != recipient && world_.chance(40)) named.push_back(other);
+                    if (other != recipient && world_.chance(along)) named.push_back(other);
                 }
                 const Microseconds spread = world_.chance(80) ? 20 * second : 6 * minute;
                 auto fetcher = std::make_shared<Fetcher>(record_, number, named, trace_for(recipient, ++copy), clumsy);
@@ -194,6 +195,10 @@ private:
         disk_.set_faults(faults);
         record_.bad_disk.emplace_back(world_.now(), world_.now() + hour);
         world_.after(world_.between(0, 40 * second), [this] { mend_disk(); });
+        if (!world_.chance(50)) return;  // what a failed sync leaves behind is seen after a crash alone
+        world_.after(world_.between(0, 40 * second), [this] {
+            if (!world_.crashing()) world_.crash_after(1 + world_.below(6));
+        });
     }
 
     void mend_disk() {
