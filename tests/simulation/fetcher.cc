@@ -81,7 +81,7 @@ void Fetcher::reply(int code) {
         submission.reply = code;
         submission.replied = world->now();
         world->trace("fetcher: " + message.token + " " + std::to_string(code));
-        if (code / 100 != 2 && world->chance(20)) return end();  // nobody brings it again: then nobody must get it
+        if (code / 100 != 2 && world->chance(50)) return end();  // nobody brings it again: then nobody must get it
         if (code / 100 != 2) return lost(world->between(second, 30 * second));
         wire_->send("QUIT\r\n");
         wire_->close();

@@ -36,7 +36,10 @@ FAULTS = [
     ("failed-sync-of-segments-ignored", "lib/ledger/spool.cc",
      "        for (auto& [id, upload] : uploads_) upload.lost = true;\n        return false;", "        return true;"),
     # identity
-    ("merged-by-id-alone", "lib/coalesce/rules.cc", "    if (!same_content) {", "    if (false) {"),
+    ("merged-by-id-alone", "lib/relay/intake.cc",
+     "    copy.untouched = assembly.untouched() || observe;\n",
+     "    copy.untouched = assembly.untouched() || observe;\n"
+     "    if (!copy.arriving.identity.message_id.empty()) copy.arriving.identity.content = {};\n"),
     ("sender-does-not-count", "lib/coalesce/rules.cc",
      "    if (policy.match_sender && !same_sender(group.sender, copy.sender)) return Kinship::other_sender;\n", ""),
     ("history-forgotten", "lib/coalesce/rules.cc",
@@ -122,6 +125,8 @@ def main():
     wanted = [name for name in options.only.split(",") if name]
     work = pathlib.Path(options.work or tempfile.mkdtemp(prefix="onecopy-mutants."))
     shutil.copytree(TOP, work / "src", ignore=shutil.ignore_patterns("build*", ".git"), dirs_exist_ok=True)
+    for _, file, _, _ in FAULTS:
+        (work / "src" / file).touch()  # what an earlier round had left there was built
     source, target = work / "src", "tests/simulation/simulation"
     subprocess.run(["meson", "setup", str(source / "build"), str(source)], check=True, stdout=subprocess.DEVNULL)
     built, words = build(source, target)

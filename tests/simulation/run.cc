@@ -115,6 +115,8 @@ private:
             record_.messages.push_back(message);
             if (record_.calm || !world_.chance(10) || message.sender.empty()) continue;
             message.sender = "other" + std::to_string(i) + "@outside.example";  // VERP: the same mail from elsewhere
+            std::erase_if(message.recipients, [this](const std::string&) { return world_.chance(40); });
+            if (message.recipients.empty()) message.recipients.push_back(person(0));
             record_.messages.push_back(message);
         }
     }
@@ -126,7 +128,7 @@ private:
                                 "\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\nMessage-ID: " + message.message_id +
                                 "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n";
         message.body = "This is " + message.token + ".\r\n..a dot\r\n";
-        std::size_t lines = world_.chance(70) ? world_.below(20) : world_.chance(80) ? 400 + world_.below(600) : 5000;
+        std::size_t lines = world_.chance(55) ? world_.below(20) : world_.chance(80) ? 400 + world_.below(600) : 5000;
         for (std::size_t i = 0; i < lines; ++i)
             message.body += "line " + std::to_string(i) + " of a text that is long enough\r\n";
         message.body += "end\r\n";
@@ -151,10 +153,11 @@ private:
         for (std::size_t number = 0; number < record_.messages.size(); ++number) {
             const std::vector<std::string> everyone = record_.messages[number].recipients;
             const Microseconds begin = world_.between(0, 5 * minute);
+            const unsigned along = world_.chance(30) ? 0 : 40;  // chance that a copy names one more
             for (const std::string& recipient : everyone) {
                 std::vector<std::string> named = {recipient};
                 for (const std::string& other : everyone) {
-                    if (other != recipient && world_.chance(40)) named.push_back(other);
+                    if (other != recipient && world_.chance(along)) named.push_back(other);
                 }
                 const Microseconds spread = world_.chance(80) ? 20 * second : 6 * minute;
                 auto fetcher = std::make_shared<Fetcher>(record_, number, named, trace_for(recipient, ++copy), clumsy);
@@ -186,7 +189,9 @@ private:
     void bad_disk() {
         Disk::Faults faults;
         const auto which = world_.below(4);
-        const unsigned percent = static_cast<unsigned>(world_.chance(40) ? 100 : 2 + world_.below(20));
+        const unsigned percent = static_cast<unsigned>(world_.chance(30)   ? 100
+                                                       : world_.chance(50) ? 50
+                                                                           : 2 + world_.below(20));
         if (which == 0 || which == 3) faults.write = percent;
         if (which == 1) faults.full = percent;
         if (which == 2 || which == 3) faults.sync = percent;
@@ -194,6 +199,10 @@ private:
         disk_.set_faults(faults);
         record_.bad_disk.emplace_back(world_.now(), world_.now() + hour);
         world_.after(world_.between(0, 40 * second), [this] { mend_disk(); });
+        if (!world_.chance(50)) return;  // what a failed sync leaves behind is seen after a crash alone
+        world_.after(world_.between(0, 40 * second), [this] {
+            if (!world_.crashing()) world_.crash_after(1 + world_.below(6));
+        });
     }
 
     void mend_disk() {
