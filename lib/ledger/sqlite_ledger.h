@@ -133,6 +133,7 @@ private:
     struct Kin;
 
     void load_head(base::Duration boot, base::WallTime wall);
+    void settle_log();
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const Copy& copy, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);
