@@ -132,9 +132,20 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     committed_ = head_;
     first_new_ = head_.next_group;
     any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
+    if (!clean) settle_log();
     begin();
     if (!clean) database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
     if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
+}
+
+/// Where a sync had failed the system may still show what never reached the disk, and later syncs do not write it either:
+/// all that were written behind it would be lost with it if the power went. So whatever the log shows is written anew, to
+/// the database. A disk that is full says nothing of that: the log stays.
+void SqliteLedger::settle_log() {
+    const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    if (code == SQLITE_OK) return;
+    SqliteError error(std::string("the log can't be written back: ") + sqlite3_errstr(code), code);
+    if (!error.disk_full()) throw error;
 }
 
 coalesce::Now SqliteLedger::now(base::Duration boot) const {

@@ -133,6 +133,7 @@ private:
     struct Kin;
 
     void load_head(base::Duration boot, base::WallTime wall);
+    void settle_log();
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
     std::vector<std::size_t> change_members(StoredGroup& group, Change change, const Context& context);

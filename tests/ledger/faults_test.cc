@@ -83,6 +83,36 @@ TEST_CASE("whatever is on the disk after an unknown commit counts: lost or there
     }
 }
 
+TEST_CASE(
+    "after an unclean end what the log shows is written anew, since a sync that failed may have left it in memory alone") {
+    FaultyBench bench;
+    FaultyDisk::sqlite_syncs = Fault::io;
+    CHECK_THROWS_AS(bench.offer(make_copy({"a@x"})), SqliteLedger::CommitUnknown);
+    FaultyDisk::sqlite_writes = Fault::io;
+    bench.die();
+    FaultyDisk::heal();
+    bench.open();
+    const bool there = stored(bench) == 1;
+    const std::string alone = bench.path() + "/alone";
+    std::filesystem::create_directory(alone);
+    std::filesystem::copy_file(bench.path() + "/ledger.db", alone + "/ledger.db");
+    CHECK(Reader(alone).list(Reader::Which::all, 100).size() == (there ? 1 : 0));
+    CHECK_MESSAGE(there, "or this shows nothing");
+}
+
+TEST_CASE("a log that can't be written back at the start is no spool to work with") {
+    FaultyBench bench;
+    bench.offer(make_copy({"a@x"}));
+    FaultyDisk::sqlite_writes = Fault::io;
+    bench.die();
+    FaultyDisk::heal();
+    FaultyDisk::sqlite_syncs = Fault::io;
+    CHECK_THROWS_AS(bench.open(), SpoolError);
+    FaultyDisk::heal();
+    bench.open();
+    CHECK(stored(bench) == 1);
+}
+
 TEST_CASE("of a batch on a full disk, what still fits is stored and the rest is refused") {
     FaultyBench bench;
     std::vector<Acceptance> acceptances(4);

@@ -383,8 +383,8 @@ void Wire::send(std::string bytes, std::function<void()> arrived) {
         if (world->chance(30)) size = 1 + world->below(std::min<std::size_t>(size, 3000));
         const bool last = size == bytes.size();
         world->after(arrival(last_in_), [self = shared_from_this(), piece = bytes.substr(0, size), last, arrived] {
-            if (!self->open_ || world->dead()) return;
-            if (self->inside.received) self->inside.received(piece);
+            if (!self->open_ || world->dead() || !self->inside.received) return;
+            self->inside.received(piece);
             if (last && arrived && self->open_) arrived();
         });
         bytes.erase(0, size);

@@ -168,13 +168,15 @@ private:
 
     void plan_trouble() {
         auto some = [this](unsigned percent, auto&& what) {
-            while (world_.chance(percent)) world_.after(world_.between(0, troubled_time - minute), what);
+            // Most of the mail comes in the first minutes.
+            while (world_.chance(percent))
+                world_.after(world_.between(0, world_.chance(70) ? 6 * minute : troubled_time - minute), what);
         };
         some(50, [this] {
             if (world_.crashing()) return;
             world_.crash_after(1 + world_.below(world_.chance(50) ? 12 : 100));
         });
-        some(25, [this] { bad_disk(); });
+        some(35, [this] { bad_disk(); });
         some(25, [this] { stop(); });
         some(20, [this] { backend_.mood.down = true; });
         some(30, [this] { backend_.mood.down = false; });
