@@ -143,7 +143,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
 /// the database. A disk that is full says nothing of that: the log stays.
 void SqliteLedger::settle_log() {
     const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-    if (code == SQLITE_OK) return;
+    if (code == SQLITE_OK || code == SQLITE_BUSY) return;  // busy: an admin reads the database just now
     SqliteError error(std::string("the log can't be written back: ") + sqlite3_errstr(code), code);
     if (!error.disk_full()) throw error;
 }
