@@ -272,6 +272,8 @@ private:
     /// As by systemd: it ends, and comes again.
     void finish_stop() {
         world_.trace("stopped");
+        // What could not be stored until now is not known at the next start.
+        if (disk_.faults().any()) record_.deaths.push_back(world_.now());
         node_.reset();
         if (world_.dead()) return died();
         cut_all_wires();
