@@ -12,6 +12,7 @@
 #include "base/escape.h"
 #include "base/time.h"
 #include "mailbox_reader.h"
+#include "terminal.h"
 
 namespace onecopy::analyze {
 namespace {
@@ -89,9 +90,8 @@ private:
 };
 
 bool print(const nlohmann::json& document, bool as_json) {
-    const std::string text =
-        as_json ? document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : analysis::tell(document);
-    return std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+    if (!as_json) return terminal::show(analysis::tell(document));
+    return terminal::print(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace

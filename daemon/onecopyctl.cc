@@ -56,6 +56,9 @@ int watch(const std::string& socket, bool as_json) try {
 } catch (const NoDaemon& error) {
     std::fprintf(stderr, "onecopyctl: %s\n", error.what());
     return unavailable;
+} catch (const std::runtime_error& error) {
+    std::fprintf(stderr, "onecopyctl: %s\n", error.what());
+    return refused;
 }
 
 /// Without --yes somebody has to say so.

@@ -204,6 +204,7 @@ std::optional<Sample> SampleReader::finish(base::WallTime stored, Sample::Clock 
     sample.alone = assembly.untouched();
     sample.id = id_of(assembly.identity(), header);
     sample.identity = std::move(assembly.identity());
+    sample.identity.subject = {};  // nobody reads it here, and it would double what is kept
     sample.identity.message_id = bounded(std::move(sample.identity.message_id));
     sample.sender = fingerprint(message::normal_form(sender_of(header), false));
     mix_fields(header, sample);

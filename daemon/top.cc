@@ -7,8 +7,10 @@
 #include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <vector>
 
+#include "base/escape.h"
 #include "http_client.h"
 #include "tell.h"
 
@@ -89,8 +91,10 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 json asked(const std::string& socket, const char* target) {
-    json document = json::parse(ask(socket, "GET", target).body, nullptr, false);
+    const HttpAnswer answer = ask(socket, "GET", target);
+    json document = json::parse(answer.body, nullptr, false);
     if (document.is_discarded()) throw NoDaemon(socket + ": the answer is no JSON");
+    if (answer.status != 200) throw std::runtime_error(document.value("error", std::string("refused")));
     return document;
 }
 
@@ -177,9 +181,9 @@ void run(const std::string& socket, Ink ink) {
         first = scrolled(first, key, view.list.size());
         if (key == ERR) try {
                 look(socket, ink, view);
-            } catch (const NoDaemon& error) {
+            } catch (const std::exception& error) {
                 view = {};
-                view.top.push_back(ink.bad(error.what()));
+                view.top.push_back(ink.bad(base::printable(error.what())));
             }
         draw(screen, view, first, ink);
     }

@@ -56,15 +56,38 @@ base::Time first_due(base::Time since, const Policy& policy, const Now& now) {
     return policy.quiet.count() > 0 ? std::min(window_ends, now.ledger + policy.quiet) : window_ends;
 }
 
-/// One arriving copy being joined to one group.
-/// Who waits in a sibling gets what that group holds; who was served there has this message only if it was of equal content.
-bool serves(const Group& sibling, const Member& member, const message::Identity& identity, const Policy& policy,
-            const Now& now) {
-    if (member.state == State::pending) return true;
-    return member.state == State::delivered && sibling.identity.content == identity.content &&
-           remembered(member, policy, now);
-}
+/// The other groups of a message.
+class Siblings {
+public:
+    Siblings(std::span<const Group> groups, const message::Identity& identity, const Policy& policy, const Now& now)
+        : identity_(identity), policy_(policy), now_(now) {
+        for (const Group& group : groups) groups_.emplace_back(&group, Directory(group.members, policy.fold_case));
+    }
 
+    /// The one by which somebody has the message, or is about to get it; null: none.
+    const Group* serving(const std::string& address) const {
+        auto sibling = std::ranges::find_if(groups_, [&](const auto& each) {
+            const std::size_t* place = each.second.find(address);
+            return place && serves(*each.first, each.first->members[*place]);
+        });
+        return sibling == groups_.end() ? nullptr : sibling->first;
+    }
+
+private:
+    /// Who waits there gets what that group holds; who was served there has this message only if it was of equal content.
+    bool serves(const Group& sibling, const Member& member) const {
+        if (member.state == State::pending) return true;
+        return member.state == State::delivered && sibling.identity.content == identity_.content &&
+               remembered(member, policy_, now_);
+    }
+
+    const message::Identity& identity_;
+    const Policy& policy_;
+    const Now& now_;
+    std::vector<std::pair<const Group*, Directory>> groups_;
+};
+
+/// One arriving copy being joined to one group.
 class Joining {
 public:
     Joining(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
@@ -75,10 +98,8 @@ public:
           policy_(policy),
           now_(now),
           was_waiting_(group.waiting()),
-          members_(group.members, policy.fold_case) {
-        for (const Group& sibling : siblings)
-            elsewhere_.emplace_back(&sibling, Directory(sibling.members, policy.fold_case));
-    }
+          members_(group.members, policy.fold_case),
+          siblings_(siblings, copy.identity, policy, now) {}
 
     Joined run() {
         for (const Arriving::Recipient& recipient : copy_.recipients) joined_.verdicts.push_back(add(recipient));
@@ -190,12 +211,9 @@ private:
 
     bool served_elsewhere(const Arriving::Recipient& recipient) {
         if (recipient.ignored) return false;
-        auto sibling = std::ranges::find_if(elsewhere_, [&](const auto& each) {
-            const std::size_t* place = each.second.find(recipient.address);
-            return place && serves(*each.first, each.first->members[*place], copy_.identity, policy_, now_);
-        });
-        if (sibling == elsewhere_.end()) return false;
-        joined_.elsewhere = sibling->first->id;
+        const Group* sibling = siblings_.serving(recipient.address);
+        if (!sibling) return false;
+        joined_.elsewhere = sibling->id;
         return true;
     }
 
@@ -233,7 +251,7 @@ private:
     const Now& now_;
     bool was_waiting_;
     Directory members_;
-    std::vector<std::pair<const Group*, Directory>> elsewhere_;
+    Siblings siblings_;
     std::set<std::size_t> named_;  // in this copy
     std::set<std::size_t> changed_;
     Joined joined_;
@@ -392,17 +410,12 @@ std::vector<std::size_t> release(Group& group, const Now& now) {
 }
 
 std::vector<std::size_t> retry(Group& group, std::span<const Group> siblings, const Policy& policy, const Now& now) {
-    const auto served = [&](const std::string& address) {
-        return std::ranges::any_of(siblings, [&](const Group& sibling) {
-            const std::size_t* place = Directory(sibling.members, policy.fold_case).find(address);
-            return place && serves(sibling, sibling.members[*place], group.identity, policy, now);
-        });
-    };
+    const Siblings others(siblings, group.identity, policy, now);
     if (!group.waiting()) group.fixed = group.tried = false;
     std::vector<std::size_t> changed = release(group, now);
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         Member& member = group.members[i];
-        if (member.state != State::failed || !group.has_content || served(member.address)) continue;
+        if (member.state != State::failed || !group.has_content || others.serving(member.address)) continue;
         member.state = State::pending;
         member.since = now.history;
         member.due = now.ledger;

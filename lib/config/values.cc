@@ -236,9 +236,8 @@ std::string path(std::string_view text) {
 }
 
 std::string file(std::string_view text) {
-    constexpr std::string_view credential = "credential:";
-    if (!text.starts_with(credential)) return path(text);
-    std::string_view name = text.substr(credential.size());
+    if (!text.starts_with(credential_prefix)) return path(text);
+    std::string_view name = text.substr(credential_prefix.size());
     bool good = !name.empty() && name.size() <= most_name && name != "." && name != ".." && name.find('/') == name.npos;
     return good ? "" : "needs the name of a LoadCredential= after credential:";
 }

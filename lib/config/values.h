@@ -22,6 +22,7 @@ std::string web_address(std::string_view text);
 std::string network(std::string_view text);
 /// `/absolute`; the last with the length that a socket's name may have. A file may also be `credential:NAME`, one that
 /// systemd passes.
+constexpr std::string_view credential_prefix = "credential:";
 std::string path(std::string_view text);
 std::string file(std::string_view text);
 std::string socket_path(std::string_view text);

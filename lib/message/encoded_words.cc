@@ -8,13 +8,14 @@
 #include <optional>
 
 #include "base/base64.h"
+#include "base/escape.h"
 
 namespace onecopy::message {
 namespace {
 
 /// RFC 2047 2.
 constexpr std::size_t most_word = 75;
-constexpr std::size_t most_charset = 40;
+constexpr std::size_t most_charset = 20;
 
 int digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -37,12 +38,19 @@ std::optional<std::string> decode_q(std::string_view text) {
     return bytes;
 }
 
-/// A name, and nothing that iconv takes for an option (`//TRANSLIT`).
-bool is_charset(std::string_view name) {
-    const auto may_stand = [](unsigned char c) {
-        return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == ':' || c == '+';
+/// Those that mail is written in. The system knows a thousand more, and whoever sends mail must not choose which of all
+/// their readers is loaded here.
+bool is_known(std::string_view charset) {
+    static constexpr std::string_view whole[] = {"us-ascii", "utf-8",  "iso-2022-jp", "shift_jis", "euc-jp",
+                                                 "euc-kr",   "gb2312", "gbk",         "gb18030",   "big5"};
+    static constexpr std::string_view families[] = {"iso-8859-", "windows-125", "koi8-"};
+    if (charset.size() > most_charset) return false;
+    const std::string name = base::lower(charset);
+    const auto in_family = [&name](std::string_view family) {
+        return name.starts_with(family) &&
+               std::ranges::all_of(name.substr(family.size()), [](unsigned char c) { return std::isalnum(c) != 0; });
     };
-    return !name.empty() && name.size() <= most_charset && std::ranges::all_of(name, may_stand);
+    return std::ranges::count(whole, name) > 0 || std::ranges::any_of(families, in_family);
 }
 
 std::optional<std::string> to_utf8(std::string bytes, const std::string& charset) {
@@ -79,7 +87,7 @@ std::optional<Word> word_at(std::string_view value) {
     std::string_view charset = value.substr(2, encoding - 2);
     charset = charset.substr(0, charset.find('*'));
     const std::string_view text = value.substr(begin, end - begin);
-    if (!is_charset(charset) || text.find_first_of("? \t") != text.npos) return std::nullopt;
+    if (!is_known(charset) || text.find_first_of("? \t") != text.npos) return std::nullopt;
     const char kind = static_cast<char>(std::toupper(static_cast<unsigned char>(value[encoding + 1])));
     std::optional<std::string> bytes;
     if (kind == 'Q') bytes = decode_q(text);

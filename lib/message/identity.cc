@@ -1,12 +1,9 @@
 #include "message/identity.h"
 
-#include <openssl/evp.h>
-
-#include <new>
-#include <stdexcept>
 #include <vector>
 
 #include "base/escape.h"
+#include "message/digest.h"
 #include "message/header.h"
 #include "message/message_id.h"
 #include "message/names.h"
@@ -15,34 +12,6 @@
 namespace onecopy::message {
 
 namespace {
-
-struct FreeDigest {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
-void require(int done) {
-    if (done != 1) throw std::runtime_error("SHA-256 failed");
-}
-
-class Sha256 {
-public:
-    Sha256() : context_(EVP_MD_CTX_new()) {
-        static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // slow: once
-        if (!context_) throw std::bad_alloc();
-        require(EVP_DigestInit_ex2(context_.get(), algorithm, nullptr));
-    }
-
-    void add(std::string_view bytes) { require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
-
-    Digest finish() {
-        Digest digest;
-        require(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
-        return digest;
-    }
-
-private:
-    std::unique_ptr<EVP_MD_CTX, FreeDigest> context_;
-};
 
 // Lengths in front, so that no text can be taken for another one's parts.
 void append_counted(std::string& out, std::string_view text) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "config/values.h"
 
 namespace onecopy::relay {
 namespace {
@@ -55,12 +56,12 @@ void attempt(std::vector<std::string>& problems, Read read) {
 }  // namespace
 
 std::string place_of(const std::string& file) {
-    constexpr std::string_view credential = "credential:";
-    if (!file.starts_with(credential)) return file;
+    using config::values::credential_prefix;
+    if (!file.starts_with(credential_prefix)) return file;
     const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
     if (!directory || *directory == '\0')
         throw std::runtime_error(file + ": no credentials were passed ($CREDENTIALS_DIRECTORY is not set)");
-    return std::string(directory) + "/" + file.substr(credential.size());
+    return std::string(directory) + "/" + file.substr(credential_prefix.size());
 }
 
 CredentialsReading read_credentials(const config::Config& config) {

@@ -63,6 +63,7 @@ TEST_SUITE_BEGIN("sample");
 TEST_CASE("a message says when it came, from whom, for whom and what it is") {
     const Sample sample = read(mail);
     CHECK(sample.identity.message_id == "<1@far.example>");
+    CHECK(sample.identity.subject.empty());
     CHECK(sample.id == Sample::Id::one);
     CHECK(message::date(sample.arrival) == "Fri, 27 Nov 2026 04:32:19 +0000");
     CHECK(sample.clock == Sample::Clock::received);

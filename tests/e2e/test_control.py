@@ -207,6 +207,12 @@ class Control(Case):
         self.send(daemon)
         screen.until(self.message.id)
         screen.type("x")
+        ledger = daemon.spool / "ledger.db"
+        ledger.rename(ledger.with_suffix(".gone"))
+        screen.until("unable to open")
+        screen.seen = ""
+        ledger.with_suffix(".gone").rename(ledger)
+        screen.until(self.message.id)
         self.received.stop()
         daemon.kill()
         screen.until("does onecopyd run")

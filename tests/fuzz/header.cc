@@ -7,6 +7,7 @@
 
 #include "base/escape.h"
 #include "input.h"
+#include "message/encoded_words.h"
 #include "message/identity.h"
 #include "message/mailbox.h"
 #include "message/names.h"
@@ -88,7 +89,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
 
     std::string joined;
     const message::Header scanned(header);
-    for (const message::Field& field : scanned.fields()) joined += field.raw;
+    for (const message::Field& field : scanned.fields()) {
+        joined += field.raw;
+        message::decode_words(message::unfold(field.value));
+    }
     must(joined == header, "the scanner loses no byte");
 
     const message::Identity whole = identity_of(header, body, 0), cut = identity_of(header, body, cuts);

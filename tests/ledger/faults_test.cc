@@ -100,6 +100,19 @@ TEST_CASE(
     CHECK_MESSAGE(there, "or this shows nothing");
 }
 
+TEST_CASE("who reads the database while the log is to be written back keeps nobody from starting") {
+    FaultyBench bench;
+    bench.offer(make_copy({"a@x"}));
+    FaultyDisk::sqlite_writes = Fault::io;
+    bench.die();
+    FaultyDisk::heal();
+    Database reading(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    reading.exec("BEGIN");
+    CHECK(reading.integer("SELECT count(*) FROM groups") == 1);
+    bench.open();
+    CHECK(stored(bench) == 1);
+}
+
 TEST_CASE("a log that can't be written back at the start is no spool to work with") {
     FaultyBench bench;
     bench.offer(make_copy({"a@x"}));
