@@ -207,8 +207,10 @@ void settle(File& file) {
             continue;
         }
         const std::uint64_t end = change.offset + std::max(change.after.size(), change.before.size());
-        std::erase_if(doomed,
-                      [&](const Change& one) { return change.offset < one.offset + one.after.size() && one.offset < end; });
+        std::erase_if(doomed, [&](const Change& one) {
+            const bool cut = one.after.empty();  // who writes behind it since has given the file its size anew
+            return one.offset < end && (cut || change.offset < one.offset + one.after.size());
+        });
     }
     file.changes = std::move(doomed);
 }
