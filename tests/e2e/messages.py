@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import itertools
 
@@ -72,6 +73,7 @@ def _empty(_):
     return b"\r\n"
 
 
+@functools.lru_cache(maxsize=64)  # asked for again for every copy
 def _large(number):
     """Beyond what a ledger row holds, with attachments that differ from message to message."""
     boundary = f"=_{number}"
