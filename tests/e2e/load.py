@@ -122,6 +122,14 @@ class Tally:
         with self._lock:
             return self._load.obligations() - self._taken.keys()
 
+    def unexplained(self, ends):
+        """What came again although the process that sent it first was not ended in between. `ends`: (before, after)."""
+        return [
+            (key, first.ended, second.began)
+            for key, first, second in self.again()
+            if not any(first.began <= after and before <= second.began for before, after in ends)
+        ]
+
     def again(self):
         """(key, a transaction, the one that brought the same once more), for all that came more often than once."""
         for key, transactions in self.taken().items():

@@ -86,7 +86,12 @@ def _large(number):
     ).encode() + encoded + f"--{boundary}--\r\n".encode()
 
 
-BODIES = {"plain": _plain, "eight_bit": _eight_bit, "empty": _empty, "large": _large}
+def _megabyte(number):
+    line = f"{number:08} ".encode() * 7 + b"\r\n"
+    return b"\r\n" + line * ((1 << 20) // len(line))
+
+
+BODIES = {"plain": _plain, "eight_bit": _eight_bit, "empty": _empty, "large": _large, "megabyte": _megabyte}
 
 
 def copy_for(message, user):
