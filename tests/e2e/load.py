@@ -18,6 +18,8 @@ KINDS = ("plain", "plain", "plain", "eight_bit", "large")
 # Before the same copy is offered again.
 PAUSE = 0.02
 
+Accepted = collections.namedtuple("Accepted", "message recipient moment")
+
 
 class Load:
     """Each client sends the copies of one message after the other, each again and again until it has a 250 for it, as a
@@ -26,7 +28,7 @@ class Load:
     def __init__(self, daemon, chance, kinds=KINDS):
         self.daemon = daemon  # may be set later, and may be started anew at any moment
         self.messages = {}  # what was offered: Message-ID to message
-        self.accepted = []  # (message, recipient), in the order of their 250
+        self.accepted = []  # in the order of their 250
         self.put_off = collections.Counter()  # the codes of 4xx
         self._chance = chance
         self._kinds = kinds
@@ -40,9 +42,10 @@ class Load:
         if not finish:
             self._hurried.set()
 
-    def obligations(self):
+    def obligations(self, since=0.0):
+        """What was accepted, as (Message-ID, recipient)."""
         with self._lock:
-            return {(message.id, recipient) for message, recipient in self.accepted}
+            return {(each.message.id, each.recipient) for each in self.accepted if each.moment >= since}
 
     def client(self):
         session = None
@@ -70,7 +73,7 @@ class Load:
                 session = session or self.daemon.client()
                 offer(session, message.sender, [recipient], data)
                 with self._lock:
-                    self.accepted.append((message, recipient))
+                    self.accepted.append(Accepted(message, recipient, time.monotonic()))
                 return session
             except (Refused, OSError, smtplib.SMTPException) as problem:
                 self._note(problem)
@@ -136,9 +139,10 @@ class Tally:
             ordered = sorted(transactions, key=lambda each: each.began)
             yield from ((key, first, second) for first, second in zip(ordered, ordered[1:]))
 
-    def wait(self, deadline=2 * PATIENCE):
+    def wait(self, deadline=2 * PATIENCE, but=frozenset()):
+        """Until all that was accepted has come; `but` may be missing."""
         try:
-            until(lambda: not self.missing(), deadline, "all that was accepted")
+            until(lambda: not self.missing() - but, deadline, "all that was accepted")
         except TimeoutError as late:
-            missing = sorted(self.missing())
+            missing = sorted(self.missing() - but)
             raise AssertionError(f"{len(missing)} of {len(self._load.accepted)} did not come: {missing[:5]}") from late

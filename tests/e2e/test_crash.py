@@ -79,8 +79,9 @@ class Storm(Case):
         before = len(self.received.delivered)
         some = self.chance.sample(self.load.accepted, min(RESENT, len(self.load.accepted)))
         with self.daemon_.client() as session:
-            for message, recipient in some:
-                offer(session, message.sender, [recipient], copy_for(message, recipient.partition("@")[0]))
+            for each in some:
+                data = copy_for(each.message, each.recipient.partition("@")[0])
+                offer(session, each.message.sender, [each.recipient], data)
         self.sentinel(self.daemon_, self.received)
         new = [each for each in self.received.delivered[before:] if "sentinel" not in each.id]
         self.assertEqual([(each.id, each.recipients) for each in new], [], f"seed {SEED}")
