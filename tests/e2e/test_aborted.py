@@ -124,9 +124,11 @@ class Aborted(Case):
         self.assertLessEqual(len(lost), CLIENTS, f"more than one commit is gone: {lost} (seed {SEED})")
         self.assertEqual(self.tally.changed, [], f"seed {SEED}")
         doubled = self.assert_doubles_only_where_the_answer_was_not_stored()
+        unsure = len(self.load.obligations(since=self.began))
+        fate = "lived" if lived else "ended"
         print(
-            f"{len(self.load.accepted)} copies accepted, {len(self.load.obligations(since=self.began))} of them during the fault, "
-            f"{len(lost)} lost by the file system, {doubled} came twice; onecopyd {'lived' if lived else 'ended'} (seed {SEED})"
+            f"{len(self.load.accepted)} copies, {unsure} of them accepted during the fault, {len(lost)} lost by the file system, "
+            f"{doubled} came twice; onecopyd {fate} (seed {SEED})"
         )
 
     def test_an_aborted_file_system(self):
