@@ -1,11 +1,11 @@
 // Loaded in front of the C library (LD_PRELOAD): numbers every step by which onecopyd leaves a trace outside of itself, and
-// lets one of them fail; and so with every question to the system that may be answered by an error. Steps on the disk (file
-// created, written, synced, cut, renamed, removed), steps on the wire (bytes sent), and questions (file opened or read,
-// socket made, accepted, connected, read) are numbered apart, since two threads make them.
+// lets one of them fail, or come late; and so with every question to the system that may be answered by an error. Steps on
+// the disk (file created, written, synced, cut, renamed, removed), steps on the wire (bytes sent), and questions (file
+// opened or read, socket made, accepted, connected, read) are numbered apart, since two threads make them.
 //
 // FAULT=disk:17:kill  the 17th step on the disk is not made: SIGKILL. FAULT=wire:3:fail: it fails, with EIO on a file,
-// ECONNRESET on a stream, EMFILE where a descriptor is asked for, ECONNREFUSED at connect. COUNT=FILE: how many of each were
-// made, as three numbers of 8 bytes.
+// ECONNRESET on a stream, EMFILE where a descriptor is asked for, ECONNREFUSED at connect. FAULT=ask:5:delay: it is made a
+// second later. COUNT=FILE: how many of each were made, as three numbers of 8 bytes.
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,11 +27,12 @@
 namespace {
 
 enum Where { disk, wire, ask };
+enum class How { fail, kill, delay };
 
 struct Fault {
     Where where = disk;
     std::uint64_t number = 0;  // 0: none
-    bool kill = false;
+    How how = How::fail;
 };
 
 Fault read_fault() {
@@ -41,7 +42,8 @@ Fault read_fault() {
     fault.where = *text == 'w' ? wire : *text == 'a' ? ask : disk;
     char* end = nullptr;
     fault.number = std::strtoull(std::strchr(text, ':') + 1, &end, 10);
-    fault.kill = std::strcmp(end, ":kill") == 0;
+    if (std::strcmp(end, ":kill") == 0) fault.how = How::kill;
+    if (std::strcmp(end, ":delay") == 0) fault.how = How::delay;
     return fault;
 }
 
@@ -66,7 +68,11 @@ bool fails(Where where, int error = 0) {
     static std::atomic<std::uint64_t>* counts = open_counts();
     inside = false;
     if (++counts[where] != fault.number || where != fault.where) return false;
-    if (fault.kill) ::kill(::getpid(), SIGKILL);
+    if (fault.how == How::kill) ::kill(::getpid(), SIGKILL);
+    if (fault.how == How::delay) {
+        ::sleep(1);
+        return false;
+    }
     errno = error != 0 ? error : where == disk ? EIO : ECONNRESET;
     return true;
 }

@@ -1,9 +1,10 @@
 """Every step by which onecopyd leaves a trace on the disk or the wire, one by one: killed there, or refused by the system; and
-every question to the system that may be refused.
+every question to the system that may be refused. And each of them made a second late.
 
 A scenario is played once to count its steps, and then once for each of them and each fault. A fetcher sends what was not answered
 again, the daemon is started again without the fault, and when nothing is left to do a checker looks at what the servers took: nothing
-is lost, nothing is doubled that a lost answer does not explain, and of each failure its sender is told by one notice.
+is lost, nothing is doubled that a lost answer does not explain, and of each failure its sender is told by one notice. What is
+only late changes nothing at all.
 """
 
 import collections
@@ -11,6 +12,7 @@ import concurrent.futures
 import email
 import os
 import pathlib
+import random
 import re
 import shutil
 import smtplib
@@ -26,6 +28,9 @@ from sink import CLOSE, AtMost, Hooks, Sink
 
 FAULTS = os.environ.get("ONECOPY_FAULTS", "")
 STRIDE = int(os.environ.get("ONECOPY_STRIDE", "1"))  # 1: every step
+DELAYS = int(os.environ.get("ONECOPY_DELAYS", "60"))  # how many steps are delayed, of all; 0: each
+SEED = int(os.environ.get("ONECOPY_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+SLEEPING = 12  # at a time
 SENDER = "sender@far.example"
 POSTMASTER = "postmaster@corp.example"
 
@@ -194,9 +199,13 @@ class Run:
         wanted = [r for r in self.scenario.message.everyone if r.split("@")[0] not in self.scenario.failed]
         return [r for r in wanted if not got[r]] + [to for to in set(self.scenario.failed.values()) if to not in told]
 
+    def lost_answers(self):
+        """How many answers of the servers may not have been heard."""
+        return self.scenario.doubts + bool(self.fault)
+
     def wrongs(self):
         scenario, found = self.scenario, self.missing()
-        most = 1 + scenario.doubts + bool(self.fault)
+        most = 1 + self.lost_answers()
         for recipient, times in self.deliveries().items():
             if recipient.split("@")[0] in scenario.failed:
                 found.append(f"{recipient} was refused and got it")
@@ -218,14 +227,31 @@ class Run:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+class LateRun(Run):
+    """A step is only late: the first try is taken, the same process does it all, and it ends well."""
+
+    def lost_answers(self):
+        return self.scenario.doubts
+
+    def fetch(self):
+        self.first = self.daemon.process
+        try:
+            self.daemon.send(self.scenario.sender, self.scenario.message.everyone, self.scenario.message.text())
+        except (Refused, OSError, smtplib.SMTPException) as problem:
+            raise AssertionError(f"not taken: {problem}") from problem
+
+    def wrongs(self):
+        found = super().wrongs()
+        if self.daemon.process is not self.first or self.first.returncode != 0:
+            found.append(f"it ended: {self.first.returncode}")
+        return found
+
+
 @unittest.skipIf(SANITIZED or not FAULTS, "a sanitizer wants to be the first library")
 class EveryStep(unittest.TestCase):
     def play(self, name, ask_stride=3):
         scenario = SCENARIOS[name]
-        first = Run(scenario)
-        self.assertEqual(first.play(), [], first.daemon.log())
-        steps = dict(zip(("disk", "wire", "ask"), first.steps()))
-        first.forget()
+        steps = self.steps_of(name)
         print(f"{name}: {steps['disk']} steps on the disk, {steps['wire']} on the wire, {steps['ask']} questions")
         for where, least in zip(("disk", "wire"), scenario.least):
             self.assertGreaterEqual(steps[where], least, f"steps on the {where}")
@@ -236,13 +262,34 @@ class EveryStep(unittest.TestCase):
                 with self.subTest(fault):
                     self.assertEqual(wrong, "")
 
+    def steps_of(self, name):
+        """How many there are, by where, of a run without a fault."""
+        first = Run(SCENARIOS[name])
+        self.assertEqual(first.play(), [], first.daemon.log())
+        steps = dict(zip(("disk", "wire", "ask"), first.steps()))
+        first.forget()
+        return steps
+
     @staticmethod
-    def play_with(scenario, fault):
-        run = Run(scenario, fault)
+    def play_with(scenario, fault, kind=Run):
+        run = kind(scenario, fault)
         wrong = run.play()
         text = "\n".join([fault, *wrong, run.daemon.log()[-6000:]]) if wrong else ""
         run.forget()
         return text
+
+    def test_a_second_late(self):
+        late = []
+        for name in ("partly refused", "a large message of the null sender"):
+            steps = self.steps_of(name)
+            late += [(name, f"{where}:{number}:delay") for where in steps for number in range(1, steps[where] + 1)]
+        chosen = random.Random(SEED).sample(late, DELAYS) if DELAYS else late
+        print(f"{len(chosen)} of {len(late)} steps, each a second late (seed {SEED})")
+        with concurrent.futures.ThreadPoolExecutor(SLEEPING) as pool:
+            wrongs = pool.map(lambda one: self.play_with(SCENARIOS[one[0]], one[1], LateRun), chosen)
+            for (name, fault), wrong in zip(chosen, wrongs):
+                with self.subTest(f"{name}: {fault}"):
+                    self.assertEqual(wrong, "")
 
     def test_partly_refused(self):
         self.play("partly refused", ask_stride=1)
