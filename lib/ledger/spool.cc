@@ -29,6 +29,12 @@ std::string held(const std::string& directory) {
     return "another onecopyd holds the spool " + directory + "; one spool serves one onecopyd";
 }
 
+/// What was kept in reserve may be what the ledger needs to open; it is made anew behind it.
+const std::string& without_reserve(Files& files, const std::string& directory) {
+    files.unlink(directory + "/reserve");
+    return directory;
+}
+
 std::uint64_t highest_segment(Files& files, const std::string& directory) {
     std::map<std::uint64_t, std::uint64_t> found = Segments(files, directory, 1).on_disk();
     return found.empty() ? 0 : found.rbegin()->first;
@@ -41,10 +47,9 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
       directory_(prepare(files, directory)),
       lock_(directory_),
       settings_(std::move(settings)),
-      ledger_(directory_, vfs, moment.boot, moment.wall),
+      ledger_(without_reserve(files, directory_), vfs, moment.boot, moment.wall),
       segments_(files, directory_, highest_segment(files, directory_) + 1) {
     files_.sync_directory(directory_);
-    files_.unlink(directory_ + "/reserve");
     struct stat status;
     crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
     files_.unlink(directory_ + "/crashed");
@@ -119,16 +124,21 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
         }
         return false;
     };
+    auto note = [](Operation& operation, const SqliteError& error) {
+        operation.no_room = error.disk_full();
+        operation.why = error.what();
+    };
     try {
         ledger_.begin();
     } catch (const SqliteError& error) {
-        return fail_all(error.disk_full());
+        for (Operation& operation : operations) note(operation, error);
+        return fail_all(false);
     }
     Context now = context(moment);
     for (Operation& operation : operations) {
         operation.no_room = false;
-        operation.done = ledger_.isolated([&] { operation.run(now); },
-                                          [&](const SqliteError& error) { operation.no_room = error.disk_full(); });
+        operation.done =
+            ledger_.isolated([&] { operation.run(now); }, [&](const SqliteError& error) { note(operation, error); });
         if (!ledger_.in_transaction()) return fail_all(false);
     }
     return ledger_.commit(moment.boot, moment.wall) || fail_all(true);
@@ -311,7 +321,7 @@ base::Duration Spool::until_forgetting(Moment moment) {
 void Spool::close(Moment moment) {
     ledger_.begin();
     ledger_.mark_clean();
-    if (ledger_.commit(moment.boot, moment.wall)) ledger_.checkpoint(true);
+    if (ledger_.commit(moment.boot, moment.wall)) ledger_.put_log_away();
 }
 
 }  // namespace onecopy::ledger

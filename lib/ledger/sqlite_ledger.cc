@@ -89,6 +89,7 @@ struct SqliteLedger::Kin {
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
                            base::WallTime wall) try
     : database_(directory + "/ledger.db", Database::Mode::read_write, vfs) {
+    database_.checkpoint_at_close(false);  // settle_log()
     open_spool(database_);
     statements_ = std::make_unique<Statements>(database_);
     sqlite3_wal_hook(
@@ -132,20 +133,36 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     committed_ = head_;
     first_new_ = head_.next_group;
     any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
-    if (!clean) settle_log();
     begin();
-    if (!clean) database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+    if (!clean) {
+        settle_log();
+        database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+    }
     if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
 }
 
 /// Where a sync had failed the system may still show what never reached the disk, and later syncs do not write it either:
-/// all that were written behind it would be lost with it if the power went. So whatever the log shows is written anew, to
-/// the database. A disk that is full says nothing of that: the log stays.
+/// all that is written behind it would be lost with it if the power went, and a database into which it was copied would be
+/// torn. So the log is written anew as the system shows it, with the same bytes, before anything is written behind it or
+/// copied out of it. A disk that is full says nothing of that.
 void SqliteLedger::settle_log() {
-    const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-    if (code == SQLITE_OK || code == SQLITE_BUSY) return;  // busy: an admin reads the database just now
-    SqliteError error(std::string("the log can't be written back: ") + sqlite3_errstr(code), code);
-    if (!error.disk_full()) throw error;
+    constexpr sqlite3_int64 at_once = 1 << 20;
+    sqlite3_file* log = nullptr;
+    auto settled = [](int code) {
+        const SqliteError error(std::string("the log can't be written anew: ") + sqlite3_errstr(code), code);
+        if (code != SQLITE_OK && !error.disk_full()) throw error;
+        return code == SQLITE_OK;
+    };
+    settled(sqlite3_file_control(database_.native(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log));
+    sqlite3_int64 size = 0;
+    settled(log->pMethods->xFileSize(log, &size));
+    std::string bytes(static_cast<std::size_t>(std::min(size, at_once)), '\0');
+    for (sqlite3_int64 at = 0; at < size; at += at_once) {
+        const int piece = static_cast<int>(std::min(size - at, at_once));
+        settled(log->pMethods->xRead(log, bytes.data(), piece, at));
+        if (!settled(log->pMethods->xWrite(log, bytes.data(), piece, at))) return;
+    }
+    if (size > 0) settled(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
 }
 
 coalesce::Now SqliteLedger::now(base::Duration boot) const {
@@ -678,6 +695,11 @@ void SqliteLedger::shrink() {
 
 void SqliteLedger::mark_clean() {
     head_.clean = true;
+}
+
+void SqliteLedger::put_log_away() {
+    checkpoint(true);
+    database_.checkpoint_at_close(true);
 }
 
 }  // namespace onecopy::ledger
