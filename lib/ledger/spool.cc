@@ -115,33 +115,26 @@ void Spool::transact(std::span<Operation> operations, Moment moment) {
     for (Operation& operation : operations) attempt({&operation, 1}, moment);
 }
 
-/// False: SQLite undid everything, nothing of it is durable.
+/// False: everything was undone, nothing of it is durable.
 bool Spool::attempt(std::span<Operation> operations, Moment moment) {
-    auto fail_all = [&](bool no_room) {
+    auto end_all = [&](bool done, bool no_room, const std::string& why) {
         for (Operation& operation : operations) {
-            operation.done = false;
-            operation.no_room |= no_room;
+            operation.done = done;
+            operation.no_room = no_room;
+            operation.why = why;
         }
-        return false;
-    };
-    auto note = [](Operation& operation, const SqliteError& error) {
-        operation.no_room = error.disk_full();
-        operation.why = error.what();
+        return done;
     };
     try {
         ledger_.begin();
+        const Context now = context(moment);
+        for (Operation& operation : operations) operation.run(now);
     } catch (const SqliteError& error) {
-        for (Operation& operation : operations) note(operation, error);
-        return fail_all(false);
+        ledger_.roll_back();
+        return end_all(false, error.disk_full(), error.what());
     }
-    Context now = context(moment);
-    for (Operation& operation : operations) {
-        operation.no_room = false;
-        operation.done =
-            ledger_.isolated([&] { operation.run(now); }, [&](const SqliteError& error) { note(operation, error); });
-        if (!ledger_.in_transaction()) return fail_all(false);
-    }
-    return ledger_.commit(moment.boot, moment.wall) || fail_all(true);
+    const bool done = ledger_.commit(moment.boot, moment.wall);
+    return end_all(done, !done, {});
 }
 
 void Spool::suspect(const std::vector<std::int64_t>& groups, Moment moment) {

@@ -33,9 +33,6 @@ struct SqliteLedger::Statements {
     Statement begin_reading{db, "BEGIN"};
     Statement end_reading{db, "COMMIT"};
     Statement commit{db, "COMMIT"};
-    Statement savepoint{db, "SAVEPOINT operation"};
-    Statement release_savepoint{db, "RELEASE operation"};
-    Statement undo_savepoint{db, "ROLLBACK TO operation"};
     Statement head{
         db,
         "UPDATE ledger SET time = ?, left_out = ?, wall = ?, next_group = ?, clean = ?, copies = ?, messages = ?, "
@@ -204,30 +201,8 @@ bool SqliteLedger::commit(base::Duration boot, base::WallTime wall) {
 }
 
 void SqliteLedger::roll_back() {
-    if (in_transaction()) database_.exec("ROLLBACK");
+    if (!database_.in_autocommit()) database_.exec("ROLLBACK");  // SQLite may have done it by itself
     head_ = committed_;
-}
-
-bool SqliteLedger::in_transaction() const {
-    return !database_.in_autocommit();
-}
-
-bool SqliteLedger::isolated(const std::function<void()>& operation, const std::function<void(const SqliteError&)>& failed) {
-    Head before = head_;
-    try {
-        statements_->savepoint.run();
-        operation();
-        statements_->release_savepoint.run();
-        return true;
-    } catch (const SqliteError& error) {
-        head_ = in_transaction() ? before : committed_;
-        if (in_transaction()) {
-            statements_->undo_savepoint.run();
-            statements_->release_savepoint.run();
-        }
-        failed(error);
-        return false;
-    }
 }
 
 SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const Context& context) {

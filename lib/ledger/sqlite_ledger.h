@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,10 +44,6 @@ public:
     };
     bool commit(base::Duration boot, base::WallTime wall);
     void roll_back();
-    /// Runs one operation so that its failure undoes it alone. False: it failed with SqliteError (told by `failed`), and is
-    /// undone; where SQLite undid the whole transaction with it, in_transaction() is false then.
-    bool isolated(const std::function<void()>& operation, const std::function<void(const SqliteError&)>& failed);
-    bool in_transaction() const;
 
     Acceptance offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context);
     Settled settle(const Settlement& settlement, const Context& context);
