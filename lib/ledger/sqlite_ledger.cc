@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/escape.h"
+#include "ledger/gathering.h"
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
 #include "ledger/spool_error.h"
@@ -14,6 +15,8 @@
 
 namespace onecopy::ledger {
 namespace {
+
+constexpr int most_written = 64 << 10;  // SQLite's VFS takes less than 128 KiB at a time
 
 Extent extent_at(const Rows& row, int column) {
     return {static_cast<std::uint64_t>(row.integer(column)), static_cast<std::uint64_t>(row.integer(column + 1)),
@@ -85,7 +88,7 @@ struct SqliteLedger::Kin {
 
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
                            base::WallTime wall) try
-    : database_(directory + "/ledger.db", Database::Mode::read_write, vfs) {
+    : database_(directory + "/ledger.db", Database::Mode::read_write, gathering_vfs(vfs)) {
     database_.checkpoint_at_close(false);  // settle_log()
     open_spool(database_);
     statements_ = std::make_unique<Statements>(database_);
@@ -143,23 +146,22 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
 /// torn. So the log is written anew as the system shows it, with the same bytes, before anything is written behind it or
 /// copied out of it. A disk that is full says nothing of that.
 void SqliteLedger::settle_log() {
-    constexpr sqlite3_int64 at_once = 1 << 20;
-    sqlite3_file* log = nullptr;
-    auto settled = [](int code) {
+    auto works = [](int code) {  // false: the disk is full
         const SqliteError error(std::string("the log can't be written anew: ") + sqlite3_errstr(code), code);
         if (code != SQLITE_OK && !error.disk_full()) throw error;
         return code == SQLITE_OK;
     };
-    settled(sqlite3_file_control(database_.native(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log));
+    sqlite3_file* log = nullptr;
     sqlite3_int64 size = 0;
-    settled(log->pMethods->xFileSize(log, &size));
-    std::string bytes(static_cast<std::size_t>(std::min(size, at_once)), '\0');
-    for (sqlite3_int64 at = 0; at < size; at += at_once) {
-        const int piece = static_cast<int>(std::min(size - at, at_once));
-        settled(log->pMethods->xRead(log, bytes.data(), piece, at));
-        if (!settled(log->pMethods->xWrite(log, bytes.data(), piece, at))) return;
+    if (!works(sqlite3_file_control(database_.native(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log))) return;
+    if (!works(log->pMethods->xFileSize(log, &size))) return;
+    std::string bytes(most_written, '\0');
+    for (sqlite3_int64 at = 0; at < size; at += most_written) {
+        const int piece = static_cast<int>(std::min<sqlite3_int64>(size - at, most_written));
+        if (!works(log->pMethods->xRead(log, bytes.data(), piece, at))) return;
+        if (!works(log->pMethods->xWrite(log, bytes.data(), piece, at))) return;
     }
-    if (size > 0) settled(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+    works(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
 }
 
 coalesce::Now SqliteLedger::now(base::Duration boot) const {

