@@ -4,7 +4,7 @@ build_packages=(g++ meson ninja-build pkg-config python3 libevent-dev libssl-dev
     libsystemd-dev libncurses-dev libidn2-dev nlohmann-json3-dev libcli11-dev zlib1g-dev doctest-dev)
 # swaks does TLS by libnet-ssleay-perl, and Exim runs under libnss-wrapper.
 test_packages=(clang-format mandoc fetchmail getmail6 dovecot-pop3d dovecot-lmtpd postfix strace faketime sqlite3 systemd swaks openssl
-    libnet-ssleay-perl libnss-wrapper prometheus chromium libbenchmark-dev)
+    libnet-ssleay-perl libnss-wrapper prometheus chromium libbenchmark-dev e2fsprogs)
 # With these the Debian package is built, and a system to install it in.
 package_packages=(debhelper lintian debootstrap)
 # Mail servers that Debian does not install beside Postfix: they are only unpacked, and run from there.

@@ -74,8 +74,9 @@ struct Connection::State : std::enable_shared_from_this<State> {
         ssize_t size = ::recv(bufferevent_getfd(event), bytes.data(), bytes.size(), MSG_DONTWAIT);
         if (size <= 0) return;
         evbuffer_unfreeze(input(), 0);
-        evbuffer_add(input(), bytes.data(), static_cast<std::size_t>(size));
+        const bool added = evbuffer_add(input(), bytes.data(), static_cast<std::size_t>(size)) == 0;
         evbuffer_freeze(input(), 0);
+        if (!added) out_of_memory();
     }
 
     static void on_written(bufferevent*, void* self) { static_cast<State*>(self)->shared_from_this()->written(); }
@@ -103,6 +104,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
             if (length == 0) break;
             std::size_t shown = std::min({length, most_offered, std::max(wanted, evbuffer_get_contiguous_space(input()))});
             auto* data = reinterpret_cast<const char*>(evbuffer_pullup(input(), static_cast<ev_ssize_t>(shown)));
+            if (!data) return out_of_memory();
             std::string_view bytes(data, shown);
             handler->received(bytes);
             std::size_t taken = shown - bytes.size();
@@ -196,7 +198,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
         listen_to_event();
         bufferevent_enable(event, EV_READ);
         std::string waiting = std::exchange(held, {});
-        bufferevent_write(event, waiting.data(), waiting.size());
+        if (bufferevent_write(event, waiting.data(), waiting.size()) != 0) out_of_memory();
     }
 
     void refuse_tls(const char* why) {
@@ -225,8 +227,15 @@ struct Connection::State : std::enable_shared_from_this<State> {
             if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
         }
         if (bytes.empty()) return;
-        bufferevent_write(event, bytes.data(), bytes.size());  // an error of the socket comes up here again
+        // An error of the socket comes up here again; it is memory alone that fails at once.
+        if (bufferevent_write(event, bytes.data(), bytes.size()) != 0) return out_of_memory();
         if (unwritten() >= low_output) above = true;
+    }
+
+    /// What is lost of a stream must never look like its end, or like something shorter.
+    void out_of_memory() {
+        error = "out of memory";
+        end(Reason::reset);
     }
 
     std::size_t unwritten() { return evbuffer_get_length(output()); }

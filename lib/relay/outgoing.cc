@@ -190,8 +190,8 @@ void Outgoing::unreadable(const Read& read) {
     report.server = server_;
     report.words = read.bytes;
     Job job = *std::exchange(job_, std::nullopt);
-    owner_.finished(std::move(job), report);
     end();
+    owner_.finished(std::move(job), report);
 }
 
 void Outgoing::done(const smtp::ClientTransaction::Result& result) {
@@ -238,7 +238,8 @@ void Outgoing::cut() {
     end();
 }
 
-/// gone() comes at the end of the turn: whoever is on the stack still needs this object.
+/// gone() comes at the end of the turn: whoever is on the stack still needs this object. Until then it takes no job: that
+/// would go with it, unreported.
 void Outgoing::end() {
     if (std::exchange(ended_, true)) return;
     connection_->close(Connection::Reason::done);

@@ -10,6 +10,7 @@ as they stood on the wire.
 import argparse
 import base64
 import contextlib
+import functools
 import itertools
 import json
 import signal
@@ -54,7 +55,7 @@ class Transaction:
         lines = block.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")
         return [line.partition(":")[2].strip() for line in lines if line.partition(":")[0].lower() == name.lower()]
 
-    @property
+    @functools.cached_property
     def id(self):
         return (self.header("Message-ID") or [""])[0]
 

@@ -1,7 +1,10 @@
 #include "net/connection.h"
 
 #include <doctest/doctest.h>
+#include <event2/event.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "fixture.h"
 
@@ -45,6 +48,19 @@ struct Stand : Bench {
     Peer peer;
     int own = -1;
 };
+
+/// From this size on libevent gets no memory.
+std::size_t too_much = SIZE_MAX;
+
+void* allocate(std::size_t size) {
+    return size >= too_much ? nullptr : std::malloc(size);
+}
+void* allocate_again(void* old, std::size_t size) {
+    return size >= too_much ? nullptr : std::realloc(old, size);
+}
+
+/// Before the first use of libevent.
+const bool replaced = (event_set_mem_functions(allocate, allocate_again, std::free), true);
 
 std::string pattern(std::size_t size) {
     std::string bytes(size, 0);
@@ -134,6 +150,31 @@ TEST_CASE("who writes to a peer that has gone hears of it by closed() alone") {
     for (int i = 0; i < 3; ++i) stand.peer.connection->write("anybody there?");
     CHECK(stand.until([&] { return stand.peer.ends == 1; }));
     CHECK(stand.peer.reason == Reason::reset);
+}
+
+TEST_CASE("without memory for what came, or for what waits to go, the connection ends: no byte of a stream is left out") {
+    REQUIRE(replaced);
+    Stand stand;
+    SUBCASE("for what came behind the 4 KiB that libevent reads") {
+        stand.say(pattern(40'000));
+        too_much = 10'000;
+    }
+    SUBCASE("to show it at once") {
+        stand.peer.when_received = [](std::string_view&) {};  // it wants more
+        stand.say(pattern(4000));
+        stand.turn();
+        stand.say(pattern(3000));
+        too_much = 5000;
+    }
+    SUBCASE("for what waits to go") {
+        too_much = 100'000;
+        stand.peer.connection->write(pattern(16 << 20));
+    }
+    CHECK(stand.until([&] { return stand.peer.ends == 1; }));
+    too_much = SIZE_MAX;
+    CHECK(stand.peer.reason == Reason::reset);
+    CHECK(stand.peer.words == "out of memory");
+    CHECK(pattern(40'000).starts_with(stand.peer.bytes));
 }
 
 TEST_CASE("a port that nobody listens on refuses") {

@@ -209,6 +209,28 @@ TEST_CASE("a server that ends the connection at the next MAIL without a word get
     CHECK(out.delivery->health().at(0).words.empty());
 }
 
+TEST_CASE("connections that end together, one of them just given mail, give that mail to none of each other") {
+    Outbound out;
+    int held = 0;
+    out.sink().script = [&](Sink::Session& session, const std::string& command) -> std::optional<std::string> {
+        if (command == "." && session.message.recipients == Addresses{"held@x"}) return ++held, "";
+        if (!command.starts_with("MAIL") || out.delivered().size() < 3 || session.number > 2) return std::nullopt;
+        for (Sink::Session& each : out.sink().sessions) each.hang_up();
+        return "";
+    };
+    out.start();
+    deliver(out, 1);
+    for (int i = 2; i <= 3; ++i) out.offer(make_copy({"held@x"}, id(i), static_cast<std::uint8_t>(i)));
+    REQUIRE(out.until([&] { return held == 2; }));
+    for (int number : {1, 2}) out.sink().session(number).say("250 2.0.0 ok");
+    REQUIRE(out.until_delivered(3));
+    REQUIRE(out.until_quiet());
+    deliver(out, 4);
+    CHECK(out.until_quiet());
+    CHECK(out.sink().messages.back().connection == 3);
+    CHECK(out.delivery->health().at(0).words.empty());
+}
+
 TEST_CASE("after a reload connections with the old settings end: idle ones at once, busy ones after their transaction") {
     Outbound out(2);
     const Addresses both = out.config.backend.servers;
