@@ -309,8 +309,10 @@ void LedgerThread::State::answer_settles(std::span<const Spool::Operation> opera
     std::vector<Settle> settles = std::move(settles_);
     settles_.clear();
     bool was_stuck = std::exchange(stuck_, false);
+    std::string why;
     for (std::size_t i = 0; i < settles.size(); ++i) {
         if (!operations[i].done) {
+            why = operations[i].why;
             unsettled(std::move(settles[i]), operations[i].no_room);
             continue;
         }
@@ -318,7 +320,8 @@ void LedgerThread::State::answer_settles(std::span<const Spool::Operation> opera
         if (settles[i].settled.owing) owing_.insert(settles[i].settlement.group);
         answers_.push_back([handler = handler_, settled = std::move(settles[i].settled)] { handler->settled(settled); });
     }
-    if (stuck_ && !was_stuck) notice(base::Level::error, "settle_failed", "forwarding stops until the spool can be written");
+    if (stuck_ && !was_stuck)
+        notice(base::Level::error, "settle_failed", "forwarding stops until the spool can be written; " + why);
     if (was_stuck && !stuck_) notice(base::Level::info, "settle_works", "forwarding goes on");
 }
 

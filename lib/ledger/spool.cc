@@ -29,6 +29,12 @@ std::string held(const std::string& directory) {
     return "another onecopyd holds the spool " + directory + "; one spool serves one onecopyd";
 }
 
+/// What was kept in reserve may be what the ledger needs to open; it is made anew behind it.
+const std::string& without_reserve(Files& files, const std::string& directory) {
+    files.unlink(directory + "/reserve");
+    return directory;
+}
+
 std::uint64_t highest_segment(Files& files, const std::string& directory) {
     std::map<std::uint64_t, std::uint64_t> found = Segments(files, directory, 1).on_disk();
     return found.empty() ? 0 : found.rbegin()->first;
@@ -41,10 +47,9 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
       directory_(prepare(files, directory)),
       lock_(directory_),
       settings_(std::move(settings)),
-      ledger_(directory_, vfs, moment.boot, moment.wall),
+      ledger_(without_reserve(files, directory_), vfs, moment.boot, moment.wall),
       segments_(files, directory_, highest_segment(files, directory_) + 1) {
     files_.sync_directory(directory_);
-    files_.unlink(directory_ + "/reserve");
     struct stat status;
     crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
     files_.unlink(directory_ + "/crashed");
@@ -110,28 +115,26 @@ void Spool::transact(std::span<Operation> operations, Moment moment) {
     for (Operation& operation : operations) attempt({&operation, 1}, moment);
 }
 
-/// False: SQLite undid everything, nothing of it is durable.
+/// False: everything was undone, nothing of it is durable.
 bool Spool::attempt(std::span<Operation> operations, Moment moment) {
-    auto fail_all = [&](bool no_room) {
+    auto end_all = [&](bool done, bool no_room, const std::string& why) {
         for (Operation& operation : operations) {
-            operation.done = false;
-            operation.no_room |= no_room;
+            operation.done = done;
+            operation.no_room = no_room;
+            operation.why = why;
         }
-        return false;
+        return done;
     };
     try {
         ledger_.begin();
+        const Context now = context(moment);
+        for (Operation& operation : operations) operation.run(now);
     } catch (const SqliteError& error) {
-        return fail_all(error.disk_full());
+        ledger_.roll_back();
+        return end_all(false, error.disk_full(), error.what());
     }
-    Context now = context(moment);
-    for (Operation& operation : operations) {
-        operation.no_room = false;
-        operation.done = ledger_.isolated([&] { operation.run(now); },
-                                          [&](const SqliteError& error) { operation.no_room = error.disk_full(); });
-        if (!ledger_.in_transaction()) return fail_all(false);
-    }
-    return ledger_.commit(moment.boot, moment.wall) || fail_all(true);
+    const bool done = ledger_.commit(moment.boot, moment.wall);
+    return end_all(done, !done, {});
 }
 
 void Spool::suspect(const std::vector<std::int64_t>& groups, Moment moment) {
@@ -311,7 +314,7 @@ base::Duration Spool::until_forgetting(Moment moment) {
 void Spool::close(Moment moment) {
     ledger_.begin();
     ledger_.mark_clean();
-    if (ledger_.commit(moment.boot, moment.wall)) ledger_.checkpoint(true);
+    if (ledger_.commit(moment.boot, moment.wall)) ledger_.put_log_away();
 }
 
 }  // namespace onecopy::ledger

@@ -50,8 +50,10 @@ public:
         std::function<void(const Context&)> run;
         bool done = false;     // afterwards: it is durable
         bool no_room = false;  // afterwards: it is not, for want of room on the disk
+        std::string why{};     // afterwards: what SQLite said of it, where it did
     };
-    /// Runs all as one transaction and commits once; one that fails is undone alone. Throws SqliteLedger::CommitUnknown.
+    /// Runs all as one transaction and commits once; where that fails they run again, each in one of its own. Throws
+    /// SqliteLedger::CommitUnknown.
     void transact(std::span<Operation> operations, Moment moment);
 
     /// For Operation::run. Status::failed where the copy's upload is not whole, or was lost since.

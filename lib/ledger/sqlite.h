@@ -39,6 +39,8 @@ public:
     std::string text(const char* sql);
     /// No transaction is open: SQLite may have rolled back by itself.
     bool in_autocommit() const;
+    /// Whether SQLite copies what is left of the log to the database, and removes the log, when the last connection ends.
+    void checkpoint_at_close(bool wanted);
     sqlite3* native() const { return handle_.get(); }
 
 private:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/escape.h"
+#include "ledger/gathering.h"
 #include "ledger/group_store.h"
 #include "ledger/schema.h"
 #include "ledger/spool_error.h"
@@ -14,6 +15,8 @@
 
 namespace onecopy::ledger {
 namespace {
+
+constexpr int most_written = 64 << 10;  // SQLite's VFS takes less than 128 KiB at a time
 
 Extent extent_at(const Rows& row, int column) {
     return {static_cast<std::uint64_t>(row.integer(column)), static_cast<std::uint64_t>(row.integer(column + 1)),
@@ -33,9 +36,6 @@ struct SqliteLedger::Statements {
     Statement begin_reading{db, "BEGIN"};
     Statement end_reading{db, "COMMIT"};
     Statement commit{db, "COMMIT"};
-    Statement savepoint{db, "SAVEPOINT operation"};
-    Statement release_savepoint{db, "RELEASE operation"};
-    Statement undo_savepoint{db, "ROLLBACK TO operation"};
     Statement head{
         db,
         "UPDATE ledger SET time = ?, left_out = ?, wall = ?, next_group = ?, clean = ?, copies = ?, messages = ?, "
@@ -88,7 +88,8 @@ struct SqliteLedger::Kin {
 
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
                            base::WallTime wall) try
-    : database_(directory + "/ledger.db", Database::Mode::read_write, vfs) {
+    : database_(directory + "/ledger.db", Database::Mode::read_write, gathering_vfs(vfs)) {
+    database_.checkpoint_at_close(false);  // settle_log()
     open_spool(database_);
     statements_ = std::make_unique<Statements>(database_);
     sqlite3_wal_hook(
@@ -132,20 +133,35 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     committed_ = head_;
     first_new_ = head_.next_group;
     any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
-    if (!clean) settle_log();
     begin();
-    if (!clean) database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+    if (!clean) {
+        settle_log();
+        database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+    }
     if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
 }
 
 /// Where a sync had failed the system may still show what never reached the disk, and later syncs do not write it either:
-/// all that were written behind it would be lost with it if the power went. So whatever the log shows is written anew, to
-/// the database. A disk that is full says nothing of that: the log stays.
+/// all that is written behind it would be lost with it if the power went, and a database into which it was copied would be
+/// torn. So the log is written anew as the system shows it, with the same bytes, before anything is written behind it or
+/// copied out of it. A disk that is full says nothing of that.
 void SqliteLedger::settle_log() {
-    const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-    if (code == SQLITE_OK || code == SQLITE_BUSY) return;  // busy: an admin reads the database just now
-    SqliteError error(std::string("the log can't be written back: ") + sqlite3_errstr(code), code);
-    if (!error.disk_full()) throw error;
+    auto works = [](int code) {  // false: the disk is full
+        const SqliteError error(std::string("the log can't be written anew: ") + sqlite3_errstr(code), code);
+        if (code != SQLITE_OK && !error.disk_full()) throw error;
+        return code == SQLITE_OK;
+    };
+    sqlite3_file* log = nullptr;
+    sqlite3_int64 size = 0;
+    if (!works(sqlite3_file_control(database_.native(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log))) return;
+    if (!works(log->pMethods->xFileSize(log, &size))) return;
+    std::string bytes(most_written, '\0');
+    for (sqlite3_int64 at = 0; at < size; at += most_written) {
+        const int piece = static_cast<int>(std::min<sqlite3_int64>(size - at, most_written));
+        if (!works(log->pMethods->xRead(log, bytes.data(), piece, at))) return;
+        if (!works(log->pMethods->xWrite(log, bytes.data(), piece, at))) return;
+    }
+    works(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
 }
 
 coalesce::Now SqliteLedger::now(base::Duration boot) const {
@@ -187,30 +203,8 @@ bool SqliteLedger::commit(base::Duration boot, base::WallTime wall) {
 }
 
 void SqliteLedger::roll_back() {
-    if (in_transaction()) database_.exec("ROLLBACK");
+    if (!database_.in_autocommit()) database_.exec("ROLLBACK");  // SQLite may have done it by itself
     head_ = committed_;
-}
-
-bool SqliteLedger::in_transaction() const {
-    return !database_.in_autocommit();
-}
-
-bool SqliteLedger::isolated(const std::function<void()>& operation, const std::function<void(const SqliteError&)>& failed) {
-    Head before = head_;
-    try {
-        statements_->savepoint.run();
-        operation();
-        statements_->release_savepoint.run();
-        return true;
-    } catch (const SqliteError& error) {
-        head_ = in_transaction() ? before : committed_;
-        if (in_transaction()) {
-            statements_->undo_savepoint.run();
-            statements_->release_savepoint.run();
-        }
-        failed(error);
-        return false;
-    }
 }
 
 SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const Context& context) {
@@ -678,6 +672,11 @@ void SqliteLedger::shrink() {
 
 void SqliteLedger::mark_clean() {
     head_.clean = true;
+}
+
+void SqliteLedger::put_log_away() {
+    checkpoint(true);
+    database_.checkpoint_at_close(true);
 }
 
 }  // namespace onecopy::ledger

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,10 +44,6 @@ public:
     };
     bool commit(base::Duration boot, base::WallTime wall);
     void roll_back();
-    /// Runs one operation so that its failure undoes it alone. False: it failed with SqliteError (told by `failed`), and is
-    /// undone; where SQLite undid the whole transaction with it, in_transaction() is false then.
-    bool isolated(const std::function<void()>& operation, const std::function<void(const SqliteError&)>& failed);
-    bool in_transaction() const;
 
     Acceptance offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context);
     Settled settle(const Settlement& settlement, const Context& context);
@@ -114,8 +109,9 @@ public:
     /// Writes the log back into the database. `all`: and cuts the log to nothing where no reader is in the way.
     void checkpoint(bool all);
     std::uint64_t log_bytes() const;
-    void shrink();      // gives free pages back to the file system, some at a time
-    void mark_clean();  // part of a transaction: the end is an orderly one
+    void shrink();        // gives free pages back to the file system, some at a time
+    void mark_clean();    // part of a transaction: the end is an orderly one
+    void put_log_away();  // after it was committed: what is left of the log goes with the connection
 
     /// Whether the servers that we forward to had SMTPUTF8 when they were last asked; no: nobody knows. No part of a
     /// transaction, nor undone with one: it is stored with the next commit.

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "faulty_disk.h"
 #include "fixture.h"
@@ -24,6 +26,21 @@ struct FaultyBench : FaultyFiles, Bench {
 std::size_t stored(FaultyBench& bench) {
     return Reader(bench.path()).list(Reader::Which::all, 100).size();
 }
+
+/// A spool whose last commit was never answered, since its sync failed: the system shows more of the log than is on the
+/// disk.
+struct Unsure : FaultyBench {
+    Unsure() {
+        FaultyDisk::sqlite_syncs = Fault::io;
+        CHECK_THROWS_AS(offer(make_copy({"a@x"})), SqliteLedger::CommitUnknown);
+        die();
+        FaultyDisk::heal();
+    }
+    std::string file(const std::string& name) const {
+        std::ifstream in(path() + "/" + name, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+};
 
 }  // namespace
 
@@ -49,7 +66,7 @@ TEST_CASE("a full disk undoes a copy cleanly at whichever write it strikes, and 
         }
         CHECK(stored(bench) == 2);
     }
-    CHECK(refused > 3);
+    CHECK(refused > 0);
     CHECK(refused < 40);
 }
 
@@ -83,24 +100,69 @@ TEST_CASE("whatever is on the disk after an unknown commit counts: lost or there
     }
 }
 
-TEST_CASE(
-    "after an unclean end what the log shows is written anew, since a sync that failed may have left it in memory alone") {
-    FaultyBench bench;
-    FaultyDisk::sqlite_syncs = Fault::io;
-    CHECK_THROWS_AS(bench.offer(make_copy({"a@x"})), SqliteLedger::CommitUnknown);
-    FaultyDisk::sqlite_writes = Fault::io;
-    bench.die();
-    FaultyDisk::heal();
+TEST_CASE("after an unclean end the log is written anew, since a sync that failed may have left it in memory alone") {
+    Unsure bench;
+    const std::string log = bench.file("ledger.db-wal");
+    REQUIRE(log.size() > 4096);
+    FaultyDisk::bytes_written = 0;
     bench.open();
-    const bool there = stored(bench) == 1;
-    const std::string alone = bench.path() + "/alone";
-    std::filesystem::create_directory(alone);
-    std::filesystem::copy_file(bench.path() + "/ledger.db", alone + "/ledger.db");
-    CHECK(Reader(alone).list(Reader::Which::all, 100).size() == (there ? 1 : 0));
-    CHECK_MESSAGE(there, "or this shows nothing");
+    CHECK(stored(bench) == 1);
+    CHECK(FaultyDisk::bytes_written > log.size());
+    CHECK(bench.file("ledger.db-wal").starts_with(log));
+    bench.close();
+    FaultyDisk::bytes_written = 0;
+    bench.open();
+    CHECK(FaultyDisk::bytes_written < log.size());
 }
 
-TEST_CASE("who reads the database while the log is to be written back keeps nobody from starting") {
+TEST_CASE("a log of many pieces is the same after each unclean end") {
+    FaultyBench bench;
+    const std::string body(200000, 'b');
+    for (int i = 0; i < 12; ++i) bench.offer(make_copy({"a@x"}, "<" + std::to_string(i) + "@x>", 1, body));
+    REQUIRE(std::filesystem::file_size(bench.path() + "/ledger.db-wal") > (2 << 20));
+    for (int ends = 0; ends < 3; ++ends) {
+        bench.die();
+        bench.open();
+        REQUIRE(stored(bench) == 12);
+        bench.offer(make_copy({"a@x"}, "<0@x>", 1, body));
+    }
+    bench.pass(seconds(30));
+    for (const Due& due : bench.take_due()) CHECK(due.content->body == body);
+}
+
+TEST_CASE("nothing of a log that is not safe comes to the database, which would be torn") {
+    Unsure bench;
+    const std::string database = bench.file("ledger.db");
+    for (int syncs = 0; syncs < 2; ++syncs) {
+        FaultyDisk::calls_until = syncs;
+        FaultyDisk::sqlite_syncs = Fault::io;
+        CHECK_THROWS_AS(bench.open(), SpoolError);
+        CHECK(bench.file("ledger.db") == database);
+    }
+    FaultyDisk::heal();
+    bench.open();
+    CHECK(stored(bench) == 1);
+}
+
+TEST_CASE("a disk that is full at the start is told as such, and nothing is lost by it") {
+    Unsure bench;
+    FaultyDisk::sqlite_writes = Fault::full;
+    CHECK_THROWS_WITH_AS(bench.open(), doctest::Contains("full"), SpoolError);
+    FaultyDisk::heal();
+    bench.open();
+    CHECK(stored(bench) == 1);
+}
+
+TEST_CASE("what was kept in reserve is there for the start") {
+    FaultyBench bench;
+    bench.close();
+    std::ofstream(bench.path() + "/reserve") << "room";
+    FaultyDisk::sqlite_syncs = Fault::io;
+    CHECK_THROWS_AS(bench.open(), SpoolError);
+    CHECK_FALSE(std::filesystem::exists(bench.path() + "/reserve"));
+}
+
+TEST_CASE("who reads the database while the log is written anew keeps nobody from starting") {
     FaultyBench bench;
     bench.offer(make_copy({"a@x"}));
     FaultyDisk::sqlite_writes = Fault::io;
@@ -113,7 +175,7 @@ TEST_CASE("who reads the database while the log is to be written back keeps nobo
     CHECK(stored(bench) == 1);
 }
 
-TEST_CASE("a log that can't be written back at the start is no spool to work with") {
+TEST_CASE("a log that can't be written anew at the start is no spool to work with") {
     FaultyBench bench;
     bench.offer(make_copy({"a@x"}));
     FaultyDisk::sqlite_writes = Fault::io;

@@ -24,6 +24,7 @@ int fault(FaultyDisk::Fault fault, int io_error) {
 
 int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
     if (int code = fault(FaultyDisk::sqlite_writes, SQLITE_IOERR_WRITE)) return code;
+    FaultyDisk::bytes_written += static_cast<std::uint64_t>(size);
     return real(file)->pMethods->xWrite(real(file), bytes, size, at);
 }
 
@@ -98,6 +99,7 @@ private:
 std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_writes = Fault::none;
 std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_syncs = Fault::none;
 std::atomic<int> FaultyDisk::calls_until = 0;
+std::atomic<std::uint64_t> FaultyDisk::bytes_written = 0;
 
 void FaultyDisk::heal() {
     sqlite_writes = Fault::none;

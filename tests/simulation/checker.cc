@@ -270,15 +270,17 @@ private:
 
     void window_of(std::size_t number) {
         const Message& sent = record_.messages[number];
-        Microseconds first = 0;
-        std::set<std::string> early;
+        std::vector<Submission> taken_in;
         for (const Submission& one : record_.submissions) {
-            if (message(one).token != sent.token || one.reply != 250) continue;
-            if (first == 0) first = one.replied;
+            if (message(one).token == sent.token && one.reply == 250) taken_in.push_back(one);
+        }
+        if (taken_in.empty()) return;
+        const Microseconds first = std::ranges::min(taken_in, {}, &Submission::replied).replied;
+        std::set<std::string> early;
+        for (const Submission& one : taken_in) {
             if (one.replied <= first + record_.window - second || one.replied == first)
                 early.insert(one.recipients.begin(), one.recipients.end());
         }
-        if (first == 0) return;
         std::set<const Taken*> transactions;
         for (const std::string& recipient : early) {
             for (const Taken* taken : deliveries_[{sent.token, recipient}]) {
