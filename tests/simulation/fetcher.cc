@@ -21,9 +21,8 @@ std::string stuffed(const std::string& text) {
 
 }  // namespace
 
-Fetcher::Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace,
-                 unsigned clumsy)
-    : record_(record), message_(message), recipients_(std::move(recipients)), trace_(std::move(trace)), clumsy_(clumsy) {}
+Fetcher::Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, Manner manner)
+    : record_(record), message_(message), recipients_(std::move(recipients)), trace_(std::move(trace)), manner_(manner) {}
 
 void Fetcher::start(Microseconds delay) {
     if (tries_ == 0) ++under_way;
@@ -37,7 +36,7 @@ void Fetcher::connect() {
     if (!wire_) return start(world->between(second, 20 * second));
     input_.clear();
     step_ = 0;
-    cut_at_ = world->chance(clumsy_) ? 1 + world->below(recipients_.size() + 6) : 0;
+    cut_at_ = world->chance(manner_.clumsy) ? 1 + world->below(recipients_.size() + 6) : 0;
     auto self = shared_from_this();
     wire_->handler.received = [self, session](const std::string& bytes) {
         if (self->session_ == session) self->received(bytes);
@@ -81,12 +80,14 @@ void Fetcher::reply(int code) {
         submission.reply = code;
         submission.replied = world->now();
         world->trace("fetcher: " + message.token + " " + std::to_string(code));
-        if (code / 100 != 2 && world->chance(50)) return end();  // nobody brings it again: then nobody must get it
-        if (code / 100 != 2) return lost(world->between(second, 30 * second));
+        const bool refused = code / 100 != 2;
+        if (refused && (manner_.gives_up || world->chance(50))) return end();  // then nobody must get it
+        if (refused) return lost(world->between(second, 30 * second));
         wire_->send("QUIT\r\n");
         wire_->close();
         ++session_;
-        if (world->chance(clumsy_ / 2)) return start(world->between(0, 3 * minute));  // the mailbox was not cleaned up
+        if (world->chance(manner_.clumsy / 2))
+            return start(world->between(0, 3 * minute));  // the mailbox was not cleaned up
         return end();
     }
     if (code / 100 == 4 || code / 100 == 5) return lost(world->between(second, 30 * second));
