@@ -31,6 +31,7 @@ private:
     Record& record_;
     std::size_t message_;
     std::vector<std::string> recipients_;
+    std::vector<std::string> taken_;  // of them in this session
     std::string trace_;
     Manner manner_;
     unsigned tries_ = 0;

@@ -6,7 +6,7 @@
 namespace simulation {
 namespace {
 
-constexpr std::size_t people = 8;
+constexpr std::size_t people = 8, strangers = 2;
 
 }  // namespace
 
@@ -43,6 +43,13 @@ void Mail::one_comes_once() {
     bring(record_.messages.size() - 1, 0, {.gives_up = true});
 }
 
+void Mail::comes_again(const std::string& token, const std::string& sender) {
+    for (std::size_t number = 0; number < record_.messages.size(); ++number) {
+        const Message& message = record_.messages[number];
+        if (message.token == token && message.sender == sender) bring(number, 0, {});
+    }
+}
+
 Message Mail::write(Body body) {
     const std::string number = std::to_string(written_++);
     Message message;
@@ -57,6 +64,11 @@ Message Mail::write(Body body) {
         if (world->chance(60)) message.shown.push_back(person(n));
     }
     if (message.recipients.empty()) message.recipients.push_back(person(0));
+    for (std::size_t n = 0; n < strangers && record_.has_strangers; ++n) {
+        if (!world->chance(30)) continue;
+        message.foreign.push_back("f" + std::to_string(n) + "q@elsewhere.example");
+        message.shown.push_back(message.foreign.back());
+    }
     // Same Message-ID, other content.
     if (!record_.messages.empty() && world->chance(20)) message.message_id = record_.messages.back().message_id;
     finish(message, body);
@@ -82,7 +94,7 @@ std::string Mail::trace_for(const std::string& recipient) {
     const std::string copy = std::to_string(++copies_);
     std::string trace;
     if (world->chance(50)) trace += "Return-Path: <bounce-" + copy + "@outside.example>\r\n";
-    if (world->chance(60)) trace += "Delivered-To: " + recipient + "\r\n";
+    if (record_.recovers || world->chance(60)) trace += "Delivered-To: " + recipient + "\r\n";
     if (world->chance(30)) trace += "X-Envelope-To: <" + recipient + ">\r\n";
     trace += "Received: from mx.isp.example by pop.isp.example with ESMTP id q" + copy;
     if (world->chance(60)) trace += "\r\n\tfor <" + recipient + ">";
@@ -92,21 +104,30 @@ std::string Mail::trace_for(const std::string& recipient) {
 }
 
 void Mail::bring(std::size_t number, Microseconds begin, Fetcher::Manner manner) {
-    const std::vector<std::string> everyone = record_.messages[number].recipients;
+    const Message message = record_.messages[number];
     const unsigned along = world->chance(30) ? 0 : 40;  // chance that a copy names one more
-    for (const std::string& recipient : everyone) {
-        std::vector<std::string> named = {recipient};
-        for (const std::string& other : everyone) {
-            if (other != recipient && world->chance(along)) named.push_back(other);
-        }
-        Microseconds spread = 20 * second;
-        if (manner.gives_up)
-            spread = 0;
-        else if (begin > 0 && world->chance(20))
-            spread = 6 * minute;
-        auto fetcher = std::make_shared<Fetcher>(record_, number, named, trace_for(recipient), manner);
+    auto send = [&](const std::string& recipient, std::vector<std::string> named) {
+        const Microseconds spread = begin > 0 && world->chance(20) ? 6 * minute : manner.gives_up ? 0 : 20 * second;
+        auto fetcher = std::make_shared<Fetcher>(record_, number, std::move(named), trace_for(recipient), manner);
         fetcher->start(begin + world->between(0, spread));
+    };
+    for (const std::string& recipient : message.recipients) send(recipient, named_for(message, recipient, along));
+    if (!message.foreign.empty() && world->chance(20)) send(message.foreign[0], message.foreign);
+}
+
+/// Whom the fetcher names for the copy of one recipient. It knows him, or the header's people alone, or nobody.
+std::vector<std::string> Mail::named_for(const Message& message, const std::string& recipient, unsigned along) {
+    std::vector<std::string> named;
+    const bool known = !record_.recovers || world->chance(30);
+    if (known) named.push_back(recipient);
+    for (const std::string& other : known ? message.recipients : message.shown) {
+        if (other != recipient && world->chance(along)) named.push_back(other);
     }
+    for (const std::string& other : message.foreign) {
+        if (std::ranges::count(named, other) == 0 && world->chance(along)) named.push_back(other);
+    }
+    if (named.empty()) named.push_back(record_.fallback);
+    return named;
 }
 
 }  // namespace simulation

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "fetcher.h"
 #include "record.h"
@@ -20,11 +21,15 @@ public:
     /// A small one for a single recipient now, which nobody brings again once it was refused.
     void one_comes_once();
 
+    /// The mailbox is fetched once more: every copy of a message comes again.
+    void comes_again(const std::string& token, const std::string& sender);
+
 private:
     enum class Body { any, small, large };
     Message write(Body body);
     void finish(Message& message, Body body);
     std::string trace_for(const std::string& recipient);
+    std::vector<std::string> named_for(const Message& message, const std::string& recipient, unsigned along);
     /// Every copy of it, from `begin` on.
     void bring(std::size_t number, Microseconds begin, Fetcher::Manner manner);
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "admin.h"
 #include "backend.h"
 #include "base/log.h"
 #include "disk.h"
@@ -30,7 +31,8 @@ public:
         : world_(seed, tracing),
           disk_("/dev/shm/onecopy-simulation." + std::to_string(::getpid())),
           backend_(record_),
-          mail_(record_) {
+          mail_(record_),
+          admin_(record_, mail_, disk_.spool()) {
         base::log::set_level(tracing ? base::Level::debug : base::Level::error);
         on_connect = [this](unsigned, const std::shared_ptr<Wire>& wire) { return backend_.connected(wire); };
         Fetcher::under_way = 0;
@@ -73,10 +75,28 @@ private:
         config_.delivery.postmaster = "postmaster@corp.example";
         config_.spool.directory = disk_.spool();
         config_.spool.min_free = 1 << 20;
+        choose_addressing();
         record_.window = std::chrono::microseconds(config_.grouping.window).count();
         record_.most_recipients = config_.backend.max_recipients;
         record_.notify = config_.delivery.notify == config::Notify::sender ? "sender" : "postmaster";
         record_.postmaster = config_.delivery.postmaster;
+    }
+
+    /// Whose mail it is: everybody's, or that of one domain, where mail for others, and whom the host's field names, matter.
+    void choose_addressing() {
+        if (world_.chance(50)) return;
+        config_.recipients.local_domains = {"corp.example"};
+        record_.has_strangers = true;
+        const auto foreign = world_.below(3);
+        config_.recipients.foreign = foreign == 0   ? config::Foreign::accept
+                                     : foreign == 1 ? config::Foreign::ignore
+                                                    : config::Foreign::reject;
+        record_.foreign = foreign == 0 ? "accept" : foreign == 1 ? "ignore" : "reject";
+        if (world_.chance(50)) return;
+        record_.recovers = true;
+        record_.fallback = "catchall@corp.example";
+        config_.recipients.recover_from = {{"Delivered-To", ""}};
+        config_.recipients.fallback = {record_.fallback};
     }
 
     void choose_backend() {
@@ -115,10 +135,12 @@ private:
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { jump(); });
         some(20, [this] { reload(); });
-        some(10, [this] {
-            if (node_ && !world_.dead() && !stopping_)
-                node_->ledger().change(ledger::Change::release, {}, [](const auto&) {});
+        some(10, [this] { release(); });
+        some(30, [this] { drop(); });
+        some(20, [this] {
+            if (runs()) admin_.forget(node_->ledger());
         });
+        some(15, [this] { pause(); });
     }
 
     void bad_disk() {
@@ -158,6 +180,36 @@ private:
         });
     }
 
+    bool runs() const { return node_ && !world_.dead() && !stopping_; }
+
+    void release() {
+        if (runs()) node_->ledger().change(ledger::Change::release, {}, [](const auto&) {});
+    }
+
+    /// Often of what begins to be sent just now.
+    void drop() {
+        Microseconds later = 0;
+        if (world_.chance(30)) {
+            release();
+            later = world_.between(0, 20 * millisecond);
+        }
+        world_.after(later, [this] {
+            if (runs()) admin_.drop(node_->ledger());
+        });
+    }
+
+    void pause() {
+        if (!runs()) return;
+        admin_.pause(node_->ledger());
+        world_.after(world_.between(10 * second, 6 * minute), [this] { resume(); });
+    }
+
+    void resume() {
+        if (!admin_.paused()) return;
+        if (runs()) admin_.resume(node_->ledger());
+        world_.after(5 * second, [this] { resume(); });
+    }
+
     void stop_backend(Microseconds time) {
         backend_.mood.down = true;
         world_.after(time, [this] { backend_.mood.down = false; });
@@ -184,7 +236,7 @@ private:
     }
 
     void reload() {
-        if (!node_ || world_.dead() || stopping_) return;
+        if (!runs()) return;
         config_.backend.connections = static_cast<unsigned>(1 + world_.below(4));
         config_.grouping.window = std::chrono::seconds(world_.below(60));
         world_.trace("reload");
@@ -196,6 +248,7 @@ private:
         world_.trace("start");
         try {
             node_ = std::make_unique<Node>(config_);
+            record_.starts.push_back(world_.now());
         } catch (const ledger::SpoolError& error) {
             world_.trace(std::string("no start: ") + error.what());
             if (!world_.dead() && !disk_.faults().any()) record_.unusable.push_back(error.what());
@@ -208,7 +261,7 @@ private:
     enum class Death { any, process, power };
 
     void die(Death how) {
-        if (!node_ || world_.dead() || stopping_) return;
+        if (!runs()) return;
         world_.trace("the end");
         death_ = how;
         world_.kill();
@@ -236,7 +289,7 @@ private:
     }
 
     void stop() {
-        if (!node_ || world_.dead() || stopping_) return;
+        if (!runs()) return;
         world_.trace("stop");
         stopping_ = true;
         node_->stop([this] { stopped_ = true; });
@@ -264,6 +317,7 @@ private:
 
     void heal() {
         world_.trace("all is well");
+        resume();
         mend_disk();
         world_.crash_after(0);
         backend_.mood.trouble = 0;
@@ -290,6 +344,7 @@ private:
     Record record_;
     Backend backend_;
     Mail mail_;
+    Admin admin_;
     config::Config config_;
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
