@@ -20,16 +20,17 @@ MOST_TOLD = 40
 class Entry:
     """One message: who was offered, promised, served and told."""
 
-    def __init__(self, message):
+    def __init__(self, message, told_to):
         self.message = message
+        self.told_to = told_to
         self.offered = set()
         self.promised = set()
         self.served = {}  # address: when last
-        self.told = set()
+        self.told = {}
         self.touched = time.monotonic()
 
     def missing(self):
-        return self.promised - self.served.keys() - self.told
+        return self.promised - self.served.keys() - self.told.keys()
 
 
 class Account:
@@ -59,12 +60,12 @@ class Account:
         self._disturbances.append(time.monotonic())
         self.note(what)
 
-    def open(self, make):
-        """Makes message number N, and an entry for it."""
+    def open(self, make, told_to):
+        """Makes message number N, and an entry for it; who is to be told if it fails."""
         with self._lock:
             self._last += 1
             message = make(self._last)
-            self._entries[self._last] = Entry(message)
+            self._entries[self._last] = Entry(message, told_to)
             return message
 
     def offered(self, number, recipients):
@@ -98,22 +99,26 @@ class Account:
             return self.fault(f"message {number} came to {transaction.recipients} though it was settled, or never sent")
         if not transaction.wire.endswith(dot_stuffed(entry.message.text())):
             self.fault(f"message {number} is changed")
-        now = time.monotonic()
         for address in transaction.recipients:
-            self._served(number, entry, address, now)
-        entry.touched = now
+            self._served(number, entry, address)
+        entry.touched = time.monotonic()
         return None
 
-    def _served(self, number, entry, address, now):
+    def _served(self, number, entry, address):
         self.note("delivered")
         if address not in entry.offered:
             self.fault(f"message {number} came to {address}, for whom nobody sent it")
-        before = entry.served.get(address)
+        self._once(entry.served, address, f"message {number} came to {address}", "doubles")
+
+    def _once(self, times, address, what, twice):
+        """What happens again needs a reason that lies near the first time."""
+        now = time.monotonic()
+        before = times.get(address)
         if before is not None and self._explained(before):
-            self.note("doubles")
+            self.note(twice)
         elif before is not None:
-            self.fault(f"message {number} came to {address} again {now - before:.1f} s later without a reason")
-        entry.served[address] = now
+            self.fault(f"{what} again {now - before:.1f} s later without a reason")
+        times[address] = now
 
     def _explained(self, moment):
         return any(moment - UNSTORED <= each <= moment + UNSTORED for each in self._disturbances)
@@ -123,11 +128,20 @@ class Account:
         told = TOLD.findall(transaction.wire)
         if not about or not told:
             return self.fault(f"a notice that tells of nothing: {transaction.wire[:2000]!r}")
-        entry = self._entries.get(int(about[1]))
         for address, action in told:
             self.note(f"told {action.decode()}")
-            if entry and action == b"failed":
-                entry.told.add(address.decode())
+            if action == b"failed":
+                self._failed(int(about[1]), address.decode(), transaction.recipients)
+        return None
+
+    def _failed(self, number, address, recipients):
+        entry = self._entries.get(number)
+        if entry is None or address not in entry.offered:
+            return self.fault(f"a failure of message {number} for {address} was told, which is settled or was never sent")
+        if recipients != [entry.told_to]:
+            self.fault(f"the failure of message {number} was told to {recipients}, not to {entry.told_to}")
+        self._once(entry.told, address, f"the failure of message {number} for {address} was told", "told doubly")
+        entry.touched = time.monotonic()
         return None
 
     def waiting(self):

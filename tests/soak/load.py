@@ -119,7 +119,8 @@ class Author(threading.Thread):
         kind = self._chance.choices(list(SIZES), (800, 196, 4))[0]
         envelope = self._chance.choices(SENDERS, (50, 30, 15, 5))[0]
         message = self._account.open(
-            lambda number: messages.Message(number, to=tuple(visible), blind=tuple(blind), kind=kind, sender=envelope or SENDERS[0])
+            lambda number: messages.Message(number, to=tuple(visible), blind=tuple(blind), kind=kind, sender=envelope or SENDERS[0]),
+            told_to=envelope or messages.at("postmaster"),
         )
         self.recent = [*self.recent[-20:], message]
         return self._split(message, envelope, [*visible, *blind])

@@ -2,7 +2,7 @@
 
 MIB = 1 << 20
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP = 1100, 70, 170, 66, 130, 34
-POINTS = 420
+POINTS = 300
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e5ea2", "#c98a00")
 # Title, unit, what a value is divided by, columns and their names.
 PANELS = (

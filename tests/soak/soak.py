@@ -5,7 +5,6 @@ promise is kept. See README.md."""
 import argparse
 import contextlib
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -240,8 +239,8 @@ def main():
     print("nothing grows, nothing is lost" if good else f"SOMETHING DOES NOT HOLD; the spool and the log are in {directory}")
     if good:
         shutil.rmtree(directory)
-    os._exit(0 if good else 1)  # threads that wait in a socket do not hold us up
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
