@@ -97,9 +97,13 @@ class Plot:
         for index, (column, name) in enumerate(columns.items()):
             self.curve(column, y, COLOURS[index])
             self.text(WIDTH - RIGHT + 12, top + 14 + 18 * index, name, f'fill="{COLOURS[index]}"')
-        for step in range(0, 7):
-            time = self.end * step / 6
-            self.text(self.x(time), top + PANEL + 14, f"{time / 60:.1f}", 'text-anchor="middle" fill="#666"')
+        for minutes in self.minutes():
+            self.text(self.x(60 * minutes), top + PANEL + 14, f"{minutes:g}", 'text-anchor="middle" fill="#666"')
+
+    def minutes(self):
+        """At most ten, at round numbers."""
+        step = next(each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 600) if self.end / 60 / each < 10)
+        return [round(number * step, 1) for number in range(int(self.end / 60 / step) + 1)]
 
     def curve(self, column, y, colour):
         """Up and down between the least and the most of each stretch, so that no peak is lost."""
