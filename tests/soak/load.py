@@ -52,8 +52,9 @@ class Copy:
         return messages.copy_for(self.message, self.trace_for)
 
 
-def forever(context):
+def trusting():
     """Clients do not look at our certificate."""
+    context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
@@ -118,8 +119,9 @@ class Author(threading.Thread):
         visible = [user for user in users if user not in blind]
         kind = self._chance.choices(list(SIZES), (800, 196, 4))[0]
         envelope = self._chance.choices(SENDERS, (50, 30, 15, 5))[0]
+        sender = envelope or SENDERS[0]
         message = self._account.open(
-            lambda number: messages.Message(number, to=tuple(visible), blind=tuple(blind), kind=kind, sender=envelope or SENDERS[0]),
+            lambda number: messages.Message(number, to=tuple(visible), blind=tuple(blind), kind=kind, sender=sender),
             told_to=envelope or messages.at("postmaster"),
         )
         self.recent = [*self.recent[-20:], message]
@@ -132,7 +134,8 @@ class Author(threading.Thread):
             return [Copy(message, envelope, (messages.at(users[0]),), users[0], "half")]
         pieces = []
         for user in users:
-            everyone = tuple(message.visible) if all_visible and messages.at(user) in message.visible else (messages.at(user),)
+            named = all_visible and messages.at(user) in message.visible
+            everyone = tuple(message.visible) if named else (messages.at(user),)
             fate = "unheard" if self._chance.random() < 0.02 else "heard"
             piece = Copy(message, envelope, everyone, user, fate)
             if self._chance.random() < 0.04:
@@ -155,7 +158,7 @@ class Client(threading.Thread):
         self._session = None
         self._left = 0
         self._stopped = threading.Event()
-        self._context = forever(ssl.create_default_context())
+        self._context = trusting()
 
     def stop(self):
         self._stopped.set()
@@ -236,7 +239,7 @@ class Loiterers(threading.Thread):
         self._account = account
         self._chance = random.Random(seed)
         self._standing = []
-        self._context = forever(ssl.create_default_context())
+        self._context = trusting()
         self._stopped = threading.Event()
 
     def stop(self):

@@ -7,7 +7,7 @@ COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e5ea2", "#c98a00")
 # Title, unit, what a value is divided by, columns and their names.
 PANELS = (
     ("memory", "MiB", MIB, {"rss": "resident", "pss": "proportional", "data": "data segment"}),
-    ("descriptors", "", 1, {"descriptors": "descriptors", "sessions": "clients", "backend_connections": "to the backend", "threads": "threads"}),
+    ("descriptors", "", 1, {"descriptors": "all", "sessions": "clients", "backend_connections": "to the backend"}),
     ("spool", "MiB", MIB, {"ledger": "ledger.db", "wal": "write-ahead log", "segments": "segments", "held": "held content"}),
     ("messages", "", 1, {"groups": "in the history", "waiting": "wait", "failed": "failed"}),
     ("a second", "", 1, {"copies_rate": "copies accepted", "delivered_rate": "delivered"}),
@@ -64,11 +64,14 @@ class Plot:
     def text(self, x, y, words, more=""):
         self.add(f'<text x="{x:.1f}" y="{y:.1f}" {more}>{words}</text>')
 
+    def box(self, x, y, width, height, more):
+        self.add(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" {more}/>')
+
     def bands(self, top):
         """Quiet times grey, and the time after the load."""
         for phase, colour in (("quiet", "#e6e9ee"), ("drain", "#eef3e6")):
             for begin, end in self.stretches(phase):
-                self.add(f'<rect x="{self.x(begin):.1f}" y="{top}" width="{self.x(end) - self.x(begin):.1f}" height="{PANEL}" fill="{colour}"/>')
+                self.box(self.x(begin), top, self.x(end) - self.x(begin), PANEL, f'fill="{colour}"')
         for time, _, colour in self.marks:
             self.add(f'<path d="M{self.x(time):.1f} {top}v{PANEL}" stroke="{colour}" stroke-width="0.8"/>')
 
@@ -118,7 +121,7 @@ class Plot:
         self.text(LEFT, 20, self.title, 'font-size="15" font-weight="bold"')
         x = LEFT
         for colour, words in (("#e6e9ee", "quiet"), ("#eef3e6", "load has ended")):
-            self.add(f'<rect x="{x}" y="27" width="14" height="10" fill="{colour}" stroke="#bbb" stroke-width="0.5"/>')
+            self.box(x, 27, 14, 10, f'fill="{colour}" stroke="#bbb" stroke-width="0.5"')
             self.text(x + 18, 36, words)
             x += 130
         for what, colour in dict((what, colour) for _, what, colour in self.marks).items():
@@ -132,5 +135,6 @@ class Plot:
         self.legend()
         height = TOP + len(PANELS) * (PANEL + GAP)
         self.text(WIDTH - RIGHT + 12, height - GAP + 14, "minutes", 'fill="#666"')
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="12">'
+        size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">'
         return "\n".join([head, f'<rect width="{WIDTH}" height="{height}" fill="white"/>', *self.lines, "</svg>\n"])

@@ -11,10 +11,13 @@ import threading
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
-HELD = """SELECT (SELECT coalesce(sum(length), 0) FROM extents), (SELECT coalesce(sum(length(header) + length(body)), 0) FROM content),
+HELD = """SELECT (SELECT coalesce(sum(length), 0) FROM extents),
+(SELECT coalesce(sum(length(header) + length(body)), 0) FROM content),
 (SELECT count(*) FROM groups), (SELECT count(*) FROM copies), (SELECT count(*) FROM content)"""
-METRICS = ("copies_total", "recipients_delivered_total", "recipients_failed_total", "held", "queued", "failed", "in_flight", "sessions")
-TROUBLE = re.compile(r"^<3>|runtime error:|AddressSanitizer|^terminate called| (?:crashed|set_aside|damaged|spool_damaged)\b", re.MULTILINE)
+COUNTERS = ("copies_total", "recipients_delivered_total", "recipients_failed_total")
+METRICS = (*COUNTERS, "held", "queued", "failed", "in_flight", "sessions")
+BAD = r"^(?:<\d>)?(?:crashed|set_aside|damaged|content_missing)\b"
+TROUBLE = re.compile(rf"^<3>|{BAD}|runtime error:|AddressSanitizer|terminate called")
 MOST_LOG = 8 << 20
 
 

@@ -53,7 +53,7 @@ class Plan:
         return "quiet" if time_ % self.cycle >= self.cycle - self.quiet else "load"
 
     def _ends(self, chance):
-        """Kills, and each fourth time an orderly restart, in the first 40 %; then one long life; then two kills more."""
+        """(when, whether orderly): kills, each fourth a restart, in the first 40 %; then one long life; then two kills more."""
         step = min(150, self.seconds / 12)
         moments = [step * (number + chance.uniform(0.6, 1)) for number in range(int(0.4 * self.seconds / step))]
         last = self.seconds - self.quiet
@@ -86,11 +86,14 @@ def configuration(directory, plan, http):
 
 
 class Soak:
+    """All that takes part, and the order of a run."""
+
     def __init__(self, options, directory):
         self.options = options
         self.plan = Plan(60 * options.minutes, options.seed)
         self.account = Account(60 + 3 * self.plan.latest)
         self.marks = []
+        self.chance = random.Random(options.seed)
         http = free_port()
         changes, ports, certificate = configuration(directory, self.plan, http)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -107,8 +110,11 @@ class Soak:
         self.strangers = load.Strangers(ports, self.account, seed)
         self.admin = load.Admin(self.life, self.author, self.account, seed)
         self.weather = faults.Weather(self.backend, self.account, self.plan.episode, seed)
-        self.sampler = samples.Sampler(self.life, self.account, self.log, lambda: {"phase": self.phase, "mood": self.weather.mood})
+        self.sampler = samples.Sampler(self.life, self.account, self.log, self.state)
         self.phase = "start"
+
+    def state(self):
+        return {"phase": self.phase, "mood": self.weather.mood}
 
     def now(self):
         return time.monotonic() - self.began
@@ -119,31 +125,33 @@ class Soak:
         for each in (self.sampler, self.author, *self.clients, self.loiterers, self.strangers, self.admin, self.weather):
             each.start()
         ends = list(self.plan.ends)
-        tick = threading.Event()
+        pause = threading.Event()
         while self.phase != "drain":
-            tick.wait(0.2)
+            pause.wait(0.2)
             self.enter(self.plan.phase(self.now()))
             if ends and self.now() >= ends[0][0]:
-                self.end_of_life(*ends.pop(0))
+                self.end_of_life(ends.pop(0)[1])
 
     def enter(self, phase):
+        """Who makes trouble does so under load alone."""
         if phase == self.phase:
             return
         self.phase = phase
-        print(f"{self.now() / 60:5.1f} min  {phase}: {self.account.counts['acknowledged']} copies taken, {self.account.counts['faults']} faults", flush=True)
+        counts = self.account.counts
+        print(f"{self.now() / 60:5.1f} min  {phase}: {counts['acknowledged']} copies taken, {counts['faults']} faults", flush=True)
         for each in (self.author.writing, self.loiterers.welcome, self.strangers.welcome, self.admin.busy, self.weather.rough):
             if phase == "load":
                 each.set()
             else:
                 each.clear()
 
-    def end_of_life(self, _, orderly):
+    def end_of_life(self, orderly):
         if orderly:
             self.marks.append((self.now(), "restart", RESTART))
             self.life.restart()
         else:
             self.marks.append((self.now(), "kill -9", KILL))
-            self.life.kill(random.uniform(0, 1.5))
+            self.life.kill(self.chance.uniform(0, 1.5))
 
     def drain(self):
         """All mail leaves, fails, or is told to be missing; then all is forgotten."""
@@ -178,7 +186,7 @@ class Soak:
         verdicts.append(verdict.afterwards(rows[-1]))
         busy = self.plan.seconds * (1 - self.plan.quiet / self.plan.cycle)
         verdicts.append(verdict.load(self.account, self.options.rate * busy, self.life.number))
-        verdicts.append(verdict.promises(self.account, missing))
+        verdicts += [verdict.counted(self.account, rows[-1]), verdict.promises(self.account, missing)]
         return verdicts
 
     def close(self):
@@ -204,7 +212,8 @@ def report(soak, missing, verdicts, out):
         "rows": columns(soak.sampler.rows),
     }
     (out / "soak.json").write_text(json.dumps(figures), encoding="utf-8")
-    title = f"onecopyd for {soak.options.minutes:g} minutes: {soak.account.counts['acknowledged']} copies, {soak.account.counts['kills']} kills"
+    counts = soak.account.counts
+    title = f"onecopyd for {soak.options.minutes:g} minutes: {counts['acknowledged']} copies, {counts['kills']} kills"
     (out / "soak.svg").write_text(Plot(soak.sampler.rows, soak.marks, title).svg(), encoding="utf-8")
 
 

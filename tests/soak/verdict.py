@@ -75,8 +75,9 @@ class Judge:
         self.say(name, holds, " -> ".join(map(mib, maxima)) + " MiB, most of each third")
 
     def all(self):
+        lasted = self._life[-1]["time"] - self._life[0]["time"]
         for key, name in (("rss", "resident memory"), ("pss", "proportional memory"), ("data", "data segment")):
-            self.grow(f"{name} of the longest life", self._life, key, SLACK, 0.15 * (self._life[-1]["time"] - self._life[0]["time"]))
+            self.grow(f"{name} of the longest life", self._life, key, SLACK, 0.15 * lasted)
         self.grow("ledger.db", self._loaded, "ledger", SLACK, self._warm_up)
         self.grow("segments", self._loaded, "segments", SEGMENT, self._warm_up)
         self.log()
@@ -109,7 +110,8 @@ class Judge:
     def idle_segments(self, times):
         pairs = [min(((row["segments"], row["held_segments"]) for row in each)) for each in times]
         holds = all(segments <= held / LEAST_ALIVE + SEGMENT + MIB for segments, held in pairs)
-        self.say("segments when idle", holds, ", ".join(f"{mib(segments)} of which {mib(held)} held" for segments, held in pairs) + " MiB")
+        figures = ", ".join(f"{mib(segments)} of which {mib(held)} held" for segments, held in pairs)
+        self.say("segments when idle", holds, f"{figures} MiB")
 
     def idle_memory(self):
         memory = [each[-1]["rss"] for each in quiets(self._life)]
@@ -134,13 +136,23 @@ def afterwards(row):
 
 def load(account, planned, lives):
     """A run without load and faults would show nothing."""
-    taken = account.counts["acknowledged"]
-    verdict = taken >= 0.6 * planned and account.counts["kills"] > 0 and account.counts["doubles"] <= 0.01 * taken
-    figures = f"{taken} copies of {planned:.0f} planned, {account.counts['kills']} kills, {lives} lives, {account.counts['doubles']} came twice, as they may"
-    return Verdict("load", verdict, figures)
+    counts = account.counts
+    taken, kills, doubles = counts["acknowledged"], counts["kills"], counts["doubles"]
+    holds = taken >= 0.6 * planned and kills > 0 and doubles <= 0.01 * taken
+    figures = f"{taken} copies of {planned:.0f} planned, {kills} kills, {lives} lives, {doubles} came twice, as they may"
+    return Verdict("load", holds, figures)
 
 
 def promises(account, missing):
-    told = account.counts["told failed"]
-    figures = f"{account.counts['delivered']} delivered, {told} failures told, {len(missing)} missing, {account.counts['faults']} faults"
-    return Verdict("every promise", not missing and not account.counts["faults"], figures)
+    counts = account.counts
+    good = f"{counts['delivered']} delivered, {counts['told failed']} failures told"
+    figures = f"{good}, {len(missing)} missing, {counts['faults']} faults"
+    return Verdict("every promise", not missing and not counts["faults"], figures)
+
+
+def counted(account, row):
+    """Its own count: all that it answered, and nothing that was not offered; of some it could not tell anybody."""
+    counts = account.counts
+    holds = counts["acknowledged"] <= row["copies_total"] <= counts["offered"]
+    figures = f"{row['copies_total']:.0f}; {counts['acknowledged']} were acknowledged, {counts['offered']} offered"
+    return Verdict("copies counted", holds, figures)
