@@ -88,6 +88,7 @@ public:
         outcomes();
         commands();
         pauses();
+        crashes();
         if (record_.calm) good_weather();
         if (record_.left > 0) wrong(std::to_string(record_.left) + " groups still wait at the end");
         return std::move(problems_);
@@ -105,6 +106,8 @@ private:
             if (one.reply / 100 == 5) wrong("5xx for good mail: " + message(one).token);
             note_named(one);
             meant_.push_back(meant(one));
+            if (meant_.back().contains(record_.postmaster))
+                named_.insert({message(one).token, message(one).sender, record_.postmaster});
             for (const std::string& recipient : meant_.back()) {
                 const Key key{message(one).token, recipient};
                 if (one.reply == 250) acknowledged_.insert(key);
@@ -294,9 +297,11 @@ private:
 
     void outcomes() {
         for (const Key& key : acknowledged_) {
-            const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
+            const bool refused =
+                set_aside(key.first) || record_.refused.contains(key.second) || record_.put_off.contains(key.second);
             const bool delivered = deliveries_.contains(key);
-            const bool silent = refused && may_be_silent(key.first);
+            const bool silent =
+                refused && (may_be_silent(key.first) || forgotten(key.first) > 0);  // with what is owed of him
             if (!delivered && !told_.contains(key) && !silent && !dropped(key))
                 wrong("lost: " + key.first + " to " + key.second);
         }
@@ -304,6 +309,7 @@ private:
             // Under each sender it is a message of its own, of which he may be told.
             const auto senders = std::ranges::count(record_.messages, key.first, &Message::token);
             if (times > senders) wrong("told " + std::to_string(times) + " times: " + key.first + " to " + key.second);
+            if (set_aside(key.first)) continue;
             if (!record_.refused.contains(key.second) && !record_.put_off.contains(key.second))
                 wrong("told of a failure that was none: " + key.first + " to " + key.second);
             if (deliveries_.contains(key)) wrong("told of a failure, but he got it: " + key.first + " to " + key.second);
@@ -344,6 +350,23 @@ private:
     bool commanded_later(Command::What what, const std::string& token, Microseconds since) const {
         return std::ranges::any_of(record_.commands,
                                    [&](const Command& one) { return commanded(one, what, token) && one.asked >= since; });
+    }
+
+    /// With the one that crashes the process, or was there when it did and so may have been under way each time.
+    bool set_aside(const std::string& token) const {
+        return std::ranges::any_of(record_.submissions, [&](const Submission& one) {
+            return message(one).token == token && record_.last_crash && one.offered < *record_.last_crash;
+        });
+    }
+
+    /// Three times in a row with what a copy brought; where the backend sends it back in between the count begins anew, so
+    /// only those are looked at that came when all was well.
+    void crashes() {
+        const auto rounds = std::ranges::count_if(record_.submissions, [this](const Submission& one) {
+            return message(one).token == record_.poison && (one.reply == 250 || (one.reply == 0 && one.finished));
+        });
+        if (record_.late_crashes > 3 * static_cast<std::size_t>(rounds))
+            wrong("crashed " + std::to_string(record_.late_crashes) + " times with " + record_.poison);
     }
 
     /// What was said to be done is.

@@ -67,6 +67,9 @@ struct Record {
     std::vector<Taken> taken;
     std::vector<Command> commands;
     std::vector<Pause> pauses;
+    std::string poison;                          // the token of a message with which the process crashes; empty: none
+    std::optional<Microseconds> last_crash;      // by it
+    std::size_t late_crashes = 0;                // by it, after the trouble was over
     std::map<std::string, std::string> refused;  // recipient -> how the backend refused him for good, at least once
     std::set<std::string> put_off;               // who is put off for ever
     std::vector<Microseconds> deaths;            // of the process, and its orderly ends
