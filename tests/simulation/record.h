@@ -86,6 +86,7 @@ struct Record {
     std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
     bool recovers = false;                // further recipients are read from Delivered-To,
     std::string fallback;                 // and then this one is left out
+    bool observe = false;                 // every copy goes as it came, and nothing else counts
     bool dsn = true;                      // the backend has it
     std::uint64_t counted_delivered = 0;  // recipients, by the ledger
     std::uint64_t left = 0;               // groups that wait at the end

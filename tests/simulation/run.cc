@@ -84,7 +84,8 @@ private:
 
     /// Whose mail it is: everybody's, or that of one domain, where mail for others, and whom the host's field names, matter.
     void choose_addressing() {
-        if (world_.chance(50)) return;
+        config_.grouping.observe = record_.observe = world_.chance(8);
+        if (record_.observe || world_.chance(50)) return;
         config_.recipients.local_domains = {"corp.example"};
         record_.has_strangers = true;
         const auto foreign = world_.below(3);
