@@ -25,8 +25,8 @@ namespace fs = std::filesystem;
 namespace {
 
 /// What a cell is damaged to, as SQL; `half` of what it held is the last of them.
-constexpr const char* values[] = {"NULL",       "0",     "-1",  "77",  "4611686018427387904",       "-4611686018427387904",
-                                  "4294967296", "1e300", "'x'", "x''", "x'000d0a2e0d0aff3e3c2220'", "half"};
+constexpr const char* values[] = {"NULL",       "0",    "-1",  "77",  "4611686018427387904",       "-4611686018427387904",
+                                  "4294967296", "1e15", "'x'", "x''", "x'000d0a2e0d0aff3e3c2220'", "half"};
 
 /// Each cell gets every fifth of them, beginning with another one from cell to cell, so that in few rows a column has had
 /// all; with ONECOPY_EVERY_DAMAGE set each cell gets all of them.
