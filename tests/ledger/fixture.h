@@ -14,8 +14,8 @@ namespace onecopy::ledger::testing {
 /// A directory of one test's own.
 class TemporaryDirectory {
 public:
-    TemporaryDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "onecopy-ledger-XXXXXX").string();
+    explicit TemporaryDirectory(const std::filesystem::path& where = std::filesystem::temp_directory_path()) {
+        std::string pattern = (where / "onecopy-ledger-XXXXXX").string();
         if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
         path_ = pattern;
     }
@@ -31,6 +31,8 @@ private:
 class Bench {
 public:
     explicit Bench(Files& files = posix_files(), std::string vfs = "") : files_(files), vfs_(std::move(vfs)) { open(); }
+    /// In a directory there.
+    Bench(const std::filesystem::path& where, Files& files) : directory_(where), files_(files) { open(); }
 
     void open() { spool_ = std::make_unique<Spool>(files_, directory_.path(), vfs_, settings, moment); }
     void die() { spool_.reset(); }

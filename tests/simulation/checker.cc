@@ -14,6 +14,7 @@ using Key = std::pair<std::string, std::string>;  // token, recipient
 constexpr Microseconds settle_time = 500 * millisecond;  // from the backend's 250 to our record, on a disk that works
 constexpr Microseconds stuck_time = 30 * second;         // the same after the disk works again
 constexpr Microseconds tolerance = 5 * second;
+constexpr Microseconds under_way_time = 3 * minute;  // a group with the backend at its slowest
 
 struct Mail {
     std::vector<std::string> fields;
@@ -78,12 +79,15 @@ public:
     std::vector<std::string> run() {
         for (const std::string& why : record_.unusable) wrong("the spool can't be used: " + why);
         submissions();
+        turned_away();
         for (const Taken& taken : record_.taken) {
             sender_of(taken).empty() && taken.content.find("multipart/report") != std::string::npos ? notice(taken)
                                                                                                     : mail(taken);
         }
         duplicates();
         outcomes();
+        commands();
+        pauses();
         if (record_.calm) good_weather();
         if (record_.left > 0) wrong(std::to_string(record_.left) + " groups still wait at the end");
         return std::move(problems_);
@@ -99,12 +103,50 @@ private:
     void submissions() {
         for (const Submission& one : record_.submissions) {
             if (one.reply / 100 == 5) wrong("5xx for good mail: " + message(one).token);
-            for (const std::string& recipient : one.recipients) {
+            note_named(one);
+            meant_.push_back(meant(one));
+            for (const std::string& recipient : meant_.back()) {
                 const Key key{message(one).token, recipient};
                 if (one.reply == 250) acknowledged_.insert(key);
                 if (one.reply == 250 || (one.reply == 0 && one.finished))
                     may_come_.insert({message(one).token, message(one).sender, recipient});
             }
+        }
+    }
+
+    /// Whom the fetcher itself named, and whom a field did.
+    void note_named(const Submission& one) {
+        const std::string token = message(one).token;
+        for (const std::string& recipient : one.recipients) {
+            named_.insert({token, message(one).sender, recipient});
+            if (record_.foreign == "reject" && is_foreign(recipient)) wrong("taken though foreign: " + recipient);
+        }
+        const std::string found = recovered(one);
+        if (!found.empty() && std::ranges::count(one.recipients, found) == 0) recovered_.insert({token, found});
+    }
+
+    static bool is_foreign(const std::string& recipient) { return recipient.ends_with("@elsewhere.example"); }
+
+    std::string recovered(const Submission& one) const {
+        const std::string found = record_.recovers ? value_of(parse(one.header), "Delivered-To") : "";
+        return is_foreign(found) ? "" : found;
+    }
+
+    /// Who must get it.
+    std::set<std::string> meant(const Submission& one) const {
+        std::set<std::string> all(one.recipients.begin(), one.recipients.end());
+        const std::string found = recovered(one);
+        if (!found.empty()) all.insert(found);
+        if (!found.empty()) all.erase(record_.fallback);
+        if (record_.foreign != "ignore") return all;
+        std::erase_if(all, is_foreign);
+        if (all.empty()) all.insert(record_.postmaster);
+        return all;
+    }
+
+    void turned_away() {
+        for (const std::string& recipient : record_.turned_away) {
+            if (record_.foreign != "reject" || !is_foreign(recipient)) wrong("5xx for a good recipient: " + recipient);
         }
     }
 
@@ -137,10 +179,17 @@ private:
         if (!record_.dsn) return;
         if (taken.mail.find(sent.mail_parameters) == std::string::npos) wrong("RET or ENVID differ: " + taken.mail);
         if (sent.mail_parameters.empty() && taken.mail.find("ENVID") != std::string::npos) wrong("an ENVID: " + taken.mail);
-        for (const std::string& parameters : taken.parameters) {
-            if (between(parameters + "\r", "NOTIFY=", "\r") != sent.notify)
-                wrong("NOTIFY differs: " + sent.token + parameters);
-        }
+        for (std::size_t i = 0; i < taken.recipients.size(); ++i) notify(taken.recipients[i], taken.parameters[i], sent);
+    }
+
+    /// Whom a field alone has named so far, nobody has asked anything for.
+    void notify(const std::string& recipient, const std::string& parameters, const Message& sent) {
+        const std::string got = between(parameters + "\r", "NOTIFY=", "\r");
+        const bool by_field = recovered_.contains({sent.token, recipient}) || recipient == record_.postmaster;
+        const bool named = named_.contains({sent.token, sent.sender, recipient});
+        const bool right = (named && got == sent.notify) || (by_field && got.empty());
+        if (!right && may_come_.contains({sent.token, sent.sender, recipient}))
+            wrong("NOTIFY differs: " + sent.token + parameters);
     }
 
     /// Ours on top, then what one copy had but for what must go.
@@ -210,9 +259,10 @@ private:
     void addressee(const std::string& token, const std::string& recipient, const Taken& taken) {
         const bool right = std::ranges::any_of(taken.recipients, [&](const std::string& to) {
             if (record_.notify == "postmaster" && to == record_.postmaster) return true;
+            if (to == record_.postmaster && recovered_.contains({token, recipient})) return true;
             const Message* about = find(token, to);
             if (record_.notify != "sender" || !about) return to == record_.postmaster && find(token, "");
-            return may_come_.contains({token, to, recipient});
+            return named_.contains({token, to, recipient});
         });
         if (!right) wrong("a notice about " + token + " for " + recipient + " went to somebody else");
     }
@@ -229,13 +279,14 @@ private:
 
     void duplicates() {
         for (const auto& [key, all] : deliveries_) {
-            const auto allowed = 1 + std::ranges::count_if(all, [this](const Taken* one) { return uncertain(*one); });
+            const auto allowed =
+                1 + std::ranges::count_if(all, [this](const Taken* one) { return uncertain(*one); }) + forgotten(key.first);
             if (static_cast<std::ptrdiff_t>(all.size()) > allowed)
                 wrong("delivered " + std::to_string(all.size()) + " times: " + key.first + " to " + key.second);
         }
     }
 
-    bool wants_no_notice(const std::string& token) const {
+    bool may_be_silent(const std::string& token) const {
         return std::ranges::any_of(record_.messages, [&](const Message& one) {
             return one.token == token && one.notify == "NEVER" && record_.notify == "sender" && !one.sender.empty();
         });
@@ -245,8 +296,9 @@ private:
         for (const Key& key : acknowledged_) {
             const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
             const bool delivered = deliveries_.contains(key);
-            const bool silent = refused && wants_no_notice(key.first);
-            if (!delivered && !told_.contains(key) && !silent) wrong("lost: " + key.first + " to " + key.second);
+            const bool silent = refused && may_be_silent(key.first);
+            if (!delivered && !told_.contains(key) && !silent && !dropped(key))
+                wrong("lost: " + key.first + " to " + key.second);
         }
         for (const auto& [key, times] : told_) {
             // Under each sender it is a message of its own, of which he may be told.
@@ -255,7 +307,86 @@ private:
             if (!record_.refused.contains(key.second) && !record_.put_off.contains(key.second))
                 wrong("told of a failure that was none: " + key.first + " to " + key.second);
             if (deliveries_.contains(key)) wrong("told of a failure, but he got it: " + key.first + " to " + key.second);
-            if (wants_no_notice(key.first)) wrong("told though NOTIFY=NEVER: " + key.first + " to " + key.second);
+            if (may_be_silent(key.first) && !recovered_.contains(key))
+                wrong("told though NOTIFY=NEVER: " + key.first + " to " + key.second);
+        }
+    }
+
+    static bool commanded(const Command& one, Command::What what, const std::string& token) {
+        return one.what == what && one.token == token;
+    }
+
+    /// How often it may come once more.
+    std::ptrdiff_t forgotten(const std::string& token) const {
+        return std::ranges::count_if(record_.commands,
+                                     [&](const Command& one) { return commanded(one, Command::What::forget, token); });
+    }
+
+    /// Named before it was dropped, under whatever sender: then nobody is owed anything.
+    bool dropped(const Key& key) const {
+        return std::ranges::any_of(record_.commands, [&](const Command& command) {
+            const Microseconds until = command.done.value_or(command.asked + minute);
+            return commanded(command, Command::What::drop, key.first) &&
+                   names(key, [&](const Submission& one) { return one.offered <= until; });
+        });
+    }
+
+    /// One of those submissions is meant for him.
+    template <typename Which>
+    bool names(const Key& key, Which which) const {
+        for (std::size_t i = 0; i < record_.submissions.size(); ++i) {
+            const Submission& one = record_.submissions[i];
+            if (message(one).token == key.first && which(one) && meant_[i].contains(key.second)) return true;
+        }
+        return false;
+    }
+
+    bool commanded_later(Command::What what, const std::string& token, Microseconds since) const {
+        return std::ranges::any_of(record_.commands,
+                                   [&](const Command& one) { return commanded(one, what, token) && one.asked >= since; });
+    }
+
+    /// What was said to be done is.
+    void commands() {
+        for (const Command& command : record_.commands) {
+            if (!command.done) continue;
+            for (const std::string& recipient : command.recipients) {
+                command.what == Command::What::drop ? stays_dropped(command, recipient) : comes_again(command, recipient);
+            }
+        }
+    }
+
+    void stays_dropped(const Command& command, const std::string& recipient) {
+        if (commanded_later(Command::What::forget, command.token, *command.done)) return;
+        for (const Taken* taken : deliveries_[{command.token, recipient}]) {
+            if (taken->at > *command.done && sender_of(*taken) == command.sender)
+                wrong("delivered though dropped: " + command.token + " to " + recipient);
+        }
+    }
+
+    void comes_again(const Command& command, const std::string& recipient) {
+        const Key key{command.token, recipient};
+        if (record_.refused.contains(recipient) || record_.put_off.contains(recipient)) return;
+        if (commanded_later(Command::What::drop, command.token, command.asked)) return;
+        if (std::ranges::count(record_.messages, command.token, &Message::token) > 1) return;  // served elsewhere, maybe
+        const bool named =
+            names(key, [&](const Submission& one) { return one.offered > *command.done && one.reply == 250; });
+        const bool came = std::ranges::any_of(deliveries_[key], [&](const Taken* one) { return one->at > *command.done; });
+        if (named && !came) wrong("forgotten, and yet it did not come again: " + command.token + " to " + recipient);
+    }
+
+    /// What was handed out before may still go; after a start there is no such thing.
+    void pauses() {
+        for (const Pause& pause : record_.pauses) {
+            if (!pause.begun) continue;
+            Microseconds still = *pause.begun + under_way_time;
+            for (Microseconds start : record_.starts) {
+                if (start >= *pause.begun) still = std::min(still, start);
+            }
+            for (const Taken& taken : record_.taken) {
+                if (taken.at > still && (!pause.over || taken.at < *pause.over))
+                    wrong("forwarded while paused: " + taken.mail);
+            }
         }
     }
 
@@ -270,16 +401,20 @@ private:
 
     void window_of(std::size_t number) {
         const Message& sent = record_.messages[number];
-        std::vector<Submission> taken_in;
-        for (const Submission& one : record_.submissions) {
-            if (message(one).token == sent.token && one.reply == 250) taken_in.push_back(one);
+        std::vector<std::size_t> taken_in;
+        for (std::size_t i = 0; i < record_.submissions.size(); ++i) {
+            const Submission& one = record_.submissions[i];
+            if (message(one).token == sent.token && one.reply == 250) taken_in.push_back(i);
         }
         if (taken_in.empty()) return;
-        const Microseconds first = std::ranges::min(taken_in, {}, &Submission::replied).replied;
-        std::set<std::string> early;
-        for (const Submission& one : taken_in) {
+        auto replied = [this](std::size_t i) { return record_.submissions[i].replied; };
+        const Microseconds first = replied(std::ranges::min(taken_in, {}, replied));
+        std::set<std::string> early, all;
+        for (std::size_t i : taken_in) {
+            const Submission& one = record_.submissions[i];
+            all.insert(meant_[i].begin(), meant_[i].end());
             if (one.replied <= first + record_.window - second || one.replied == first)
-                early.insert(one.recipients.begin(), one.recipients.end());
+                early.insert(meant_[i].begin(), meant_[i].end());
         }
         std::set<const Taken*> transactions;
         for (const std::string& recipient : early) {
@@ -291,7 +426,7 @@ private:
         }
         // Those who came at its very end may go along.
         const std::size_t least = (early.size() + record_.most_recipients - 1) / record_.most_recipients;
-        const std::size_t most = (sent.recipients.size() + record_.most_recipients - 1) / record_.most_recipients;
+        const std::size_t most = (all.size() + record_.most_recipients - 1) / record_.most_recipients;
         if (transactions.size() < least || transactions.size() > most)
             wrong("in " + std::to_string(transactions.size()) + " transactions: " + sent.token);
     }
@@ -300,6 +435,9 @@ private:
     std::vector<std::string> problems_;
     std::set<Key> acknowledged_;
     std::set<std::tuple<std::string, std::string, std::string>> may_come_;  // token, sender, recipient
+    std::set<std::tuple<std::string, std::string, std::string>> named_;     // the same of those whom fetchers named
+    std::set<Key> recovered_;                                               // whom a field named, and the fetcher did not
+    std::vector<std::set<std::string>> meant_;                              // for whom each submission is
     std::map<Key, std::vector<const Taken*>> deliveries_;
     std::map<Key, unsigned> told_;
     std::set<std::string> notices_seen_;

@@ -215,6 +215,20 @@ void settle(File& file) {
     file.changes = std::move(doomed);
 }
 
+std::string path_of(int descriptor) {
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(descriptor)).string();
+}
+
+bool sync_fails(int descriptor) {
+    const Disk::Faults& faults = disk->faults();
+    unsigned percent = faults.sync;
+    if (faults.sync_of_segments > 0 && path_of(descriptor).starts_with(disk->spool() + "/segments/"))
+        percent = faults.sync_of_segments;
+    const bool fails = percent > 0 && world->chance(percent);
+    if (fails) disk->count_fault();
+    return fails;
+}
+
 int sync(int descriptor) {
     if (!disk) return 0;
     struct stat status {};
@@ -222,12 +236,10 @@ int sync(int descriptor) {
     if (!world->effect()) return fail(EIO);
     sleep_on_fiber(world->chance(5) ? world->between(0, 200 * millisecond) : world->between(20, 4 * millisecond));
     if (world->dead()) return fail(EIO);
-    const bool fails = disk->faults().sync > 0 && world->chance(disk->faults().sync);
-    if (fails) disk->count_fault();
+    const bool fails = sync_fails(descriptor);
     if (S_ISDIR(status.st_mode)) {
         if (fails) return fail(EIO);
-        const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
-        const std::string directory = std::filesystem::read_symlink(link).string();
+        const std::string directory = path_of(descriptor);
         std::erase_if(disk->state().names, [&](const Name& one) { return directory_of(one.path) == directory; });
         return 0;
     }

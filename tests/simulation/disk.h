@@ -20,10 +20,11 @@ public:
 
     /// What goes wrong from now on, in percent of the calls.
     struct Faults {
-        unsigned write = 0;  // EIO
-        unsigned full = 0;   // ENOSPC
-        unsigned sync = 0;   // EIO; and what was to be synced may be lost whatever later syncs say
-        bool any() const { return write + full + sync > 0; }
+        unsigned write = 0;             // EIO
+        unsigned full = 0;              // ENOSPC
+        unsigned sync = 0;              // EIO; and what was to be synced may be lost whatever later syncs say
+        unsigned sync_of_segments = 0;  // the same, where only their part of the disk is bad
+        bool any() const { return write + full + sync + sync_of_segments > 0; }
     };
     void set_faults(Faults faults) { faults_ = faults; }
     const Faults& faults() const { return faults_; }

@@ -21,9 +21,8 @@ std::string stuffed(const std::string& text) {
 
 }  // namespace
 
-Fetcher::Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace,
-                 unsigned clumsy)
-    : record_(record), message_(message), recipients_(std::move(recipients)), trace_(std::move(trace)), clumsy_(clumsy) {}
+Fetcher::Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, Manner manner)
+    : record_(record), message_(message), recipients_(std::move(recipients)), trace_(std::move(trace)), manner_(manner) {}
 
 void Fetcher::start(Microseconds delay) {
     if (tries_ == 0) ++under_way;
@@ -36,8 +35,9 @@ void Fetcher::connect() {
     wire_ = dial("127.0.0.1:2525");
     if (!wire_) return start(world->between(second, 20 * second));
     input_.clear();
+    taken_.clear();
     step_ = 0;
-    cut_at_ = world->chance(clumsy_) ? 1 + world->below(recipients_.size() + 6) : 0;
+    cut_at_ = world->chance(manner_.clumsy) ? 1 + world->below(recipients_.size() + 6) : 0;
     auto self = shared_from_this();
     wire_->handler.received = [self, session](const std::string& bytes) {
         if (self->session_ == session) self->received(bytes);
@@ -81,25 +81,31 @@ void Fetcher::reply(int code) {
         submission.reply = code;
         submission.replied = world->now();
         world->trace("fetcher: " + message.token + " " + std::to_string(code));
-        if (code / 100 != 2 && world->chance(50)) return end();  // nobody brings it again: then nobody must get it
-        if (code / 100 != 2) return lost(world->between(second, 30 * second));
+        const bool refused = code / 100 != 2;
+        if (refused && (manner_.gives_up || world->chance(50))) return end();  // then nobody must get it
+        if (refused) return lost(world->between(second, 30 * second));
         wire_->send("QUIT\r\n");
         wire_->close();
         ++session_;
-        if (world->chance(clumsy_ / 2)) return start(world->between(0, 3 * minute));  // the mailbox was not cleaned up
+        if (world->chance(manner_.clumsy / 2))
+            return start(world->between(0, 3 * minute));  // the mailbox was not cleaned up
         return end();
     }
-    if (code / 100 == 4 || code / 100 == 5) return lost(world->between(second, 30 * second));
+    const bool of_rcpt = step >= 3 && step < rcpts + 3;
+    if (of_rcpt && code / 100 == 2) taken_.push_back(recipients_[step - 3]);
+    if (of_rcpt && code / 100 == 5) record_.turned_away.push_back(recipients_[step - 3]);
+    if (code / 100 == 4 || (code / 100 == 5 && !of_rcpt)) return lost(world->between(second, 30 * second));
     if (step == 0) return say("EHLO fetcher.example\r\n");
     if (step == 1) return say("MAIL FROM:<" + message.sender + ">" + message.mail_parameters + "\r\n");
     if (step < rcpts + 2) {
         const std::string notify = message.notify.empty() ? "" : " NOTIFY=" + message.notify;
         return say("RCPT TO:<" + recipients_[step - 2] + ">" + notify + "\r\n");
     }
+    if (taken_.empty()) return end();
     if (step == rcpts + 2) return say("DATA\r\n");
     Submission submission;
     submission.message = message_;
-    submission.recipients = recipients_;
+    submission.recipients = taken_;
     submission.header = trace_ + message.author_fields;
     submission.offered = world->now();
     submission_ = record_.submissions.size();

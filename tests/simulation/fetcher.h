@@ -12,8 +12,11 @@ namespace simulation {
 /// after 250 only. Its sessions are cut anywhere, its answers get lost.
 class Fetcher : public std::enable_shared_from_this<Fetcher> {
 public:
-    /// `clumsy`: chance in percent that a session is cut.
-    Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, unsigned clumsy);
+    struct Manner {
+        unsigned clumsy = 0;    // chance in percent that a session is cut
+        bool gives_up = false;  // what was refused once is not brought again
+    };
+    Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, Manner manner);
     void start(Microseconds delay);
     static unsigned under_way;  // that have not ended
 
@@ -28,8 +31,9 @@ private:
     Record& record_;
     std::size_t message_;
     std::vector<std::string> recipients_;
+    std::vector<std::string> taken_;  // of them in this session
     std::string trace_;
-    unsigned clumsy_;
+    Manner manner_;
     unsigned tries_ = 0;
     std::uint64_t session_ = 0;
     std::shared_ptr<Wire> wire_;

@@ -89,6 +89,27 @@ FAULTS = [
     ("window-twice", "lib/coalesce/rules.cc", "(since - now.history) + policy.window;", "(since - now.history) + 2 * policy.window;"),
     ("clock-runs-fast", "lib/ledger/clock.cc", "ledger_ + (boot - boot_);", "ledger_ + 2 * (boot - boot_);"),
     ("expires-early", "lib/coalesce/rules.cc", "if (age >= policy.expire) {", "if (age >= policy.expire / 3000) {"),
+    # what an admin does
+    ("dropped-comes-again", "lib/coalesce/rules.cc", "            case State::dropped:\n                return Verdict::dropped;\n",
+     "            case State::dropped:\n                break;\n"),
+    ("dropped-while-it-is-sent", "lib/ledger/sqlite_ledger.cc", "if (change == Change::drop && context.in_flight.contains(id)) {",
+     "if (false) {"),
+    ("forgotten-is-known", "lib/coalesce/rules.cc", "return end_all(group, {State::delivered, State::failed, State::dropped}, State::forgotten, now);",
+     "return end_all(group, {State::failed, State::dropped}, State::forgotten, now);"),
+    ("pause-ends-with-the-process", "lib/ledger/sqlite_ledger.cc", "    if (time.paused) paused = base::to_integer(*time.paused);\n", ""),
+    ("pause-is-not-heard", "lib/ledger/ledger_thread.cc", "if (wanted_ == 0 || stuck_ || stopping_ || paused_) return;",
+     "if (wanted_ == 0 || stuck_ || stopping_) return;"),
+    # whose mail it is
+    ("foreign-is-sent", "lib/coalesce/addressing.cc", "recipient.ignored = !is_local(recipient.address, policy);",
+     "recipient.ignored = false;"),
+    ("foreign-alone-is-lost", "lib/coalesce/addressing.cc", "    resolved.recipients.push_back({policy.postmaster, false, false});\n",
+     ""),
+    ("foreign-is-taken", "lib/relay/intake.cc", "settings_->addresses.foreign == coalesce::Foreign::reject &&", "false &&"),
+    ("recovered-is-left-out", "lib/coalesce/addressing.cc", "        add_recovered(resolved, found, policy);\n", ""),
+    ("fallback-stays", "lib/coalesce/addressing.cc", "if (!found.empty()) leave_out(", "if (false) leave_out("),
+    ("recovered-is-told-to-the-sender", "lib/coalesce/telling.cc",
+     "policy_.notify == Notified::postmaster || member.recovered || sender.empty()",
+     "policy_.notify == Notified::postmaster || sender.empty()"),
 ]
 
 

@@ -19,16 +19,17 @@ struct Message {
     std::string mail_parameters;          // of MAIL
     std::string notify;                   // NOTIFY= of each recipient; empty: none
     std::vector<std::string> shown;       // To and Cc
-    std::vector<std::string> recipients;  // all, the blind ones too
+    std::vector<std::string> recipients;  // all of ours, the blind ones too
+    std::vector<std::string> foreign;     // in To, and named by fetchers too
     std::string author_fields, body;
 };
 
 /// One transaction of a fetcher.
 struct Submission {
     std::size_t message = 0;
-    std::vector<std::string> recipients;
-    std::string header;  // trace fields and the author's
-    int reply = 0;       // what the fetcher read; 0: nothing
+    std::vector<std::string> recipients;  // whom RCPT took
+    std::string header;                   // trace fields and the author's
+    int reply = 0;                        // what the fetcher read; 0: nothing
     Microseconds offered = 0, replied = 0;
     bool finished = false;  // all its bytes were sent
 };
@@ -42,21 +43,46 @@ struct Taken {
     std::string content;
 };
 
+/// What an admin did to one message, as he saw it listed.
+struct Command {
+    enum class What { drop, forget };
+    What what = What::drop;
+    std::string token, sender;
+    std::vector<std::string> recipients;  // drop: who waited or failed; forget: who had it, or was dropped
+    Microseconds asked = 0;
+    std::optional<Microseconds> done;  // when he was told so; none: nobody knows
+};
+
+/// Forwarding was stopped by hand.
+struct Pause {
+    std::optional<Microseconds> begun;  // when he was told so
+    std::optional<Microseconds> over;   // when he asked for it to go on, the first time that may have been heard
+    bool ended = false;                 // and was told that it does
+};
+
 /// What a run is held against; nothing in it comes from the process but what it said and sent.
 struct Record {
     std::vector<Message> messages;
     std::vector<Submission> submissions;
     std::vector<Taken> taken;
+    std::vector<Command> commands;
+    std::vector<Pause> pauses;
     std::map<std::string, std::string> refused;  // recipient -> how the backend refused him for good, at least once
     std::set<std::string> put_off;               // who is put off for ever
     std::vector<Microseconds> deaths;            // of the process, and its orderly ends
+    std::vector<Microseconds> starts;
     std::vector<std::pair<Microseconds, Microseconds>> bad_disk;
-    std::vector<std::string> unusable;  // spools that were refused while the disk was well
+    std::vector<std::string> turned_away;  // recipients, by 5xx
+    std::vector<std::string> unusable;     // spools that were refused while the disk was well
     Microseconds window = 0;
     std::size_t most_recipients = 0;
     bool calm = false;   // no fault, no jump, no restart: what is promised for good weather is looked at too
     std::string notify;  // sender, postmaster
     std::string postmaster;
+    bool has_strangers = false;           // people elsewhere, too, are in To
+    std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
+    bool recovers = false;                // further recipients are read from Delivered-To,
+    std::string fallback;                 // and then this one is left out
     bool dsn = true;                      // the backend has it
     std::uint64_t counted_delivered = 0;  // recipients, by the ledger
     std::uint64_t left = 0;               // groups that wait at the end

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
+#include "admin.h"
 #include "backend.h"
 #include "base/log.h"
 #include "disk.h"
 #include "fetcher.h"
 #include "ledger/reader.h"
+#include "mail.h"
 #include "node.h"
 #include "record.h"
 #include "world.h"
@@ -25,7 +28,11 @@ constexpr unsigned most_noted_crashes = 2;  // a third one in a row sets mail as
 class Run {
 public:
     Run(std::uint64_t seed, bool tracing)
-        : world_(seed, tracing), disk_("/dev/shm/onecopy-simulation." + std::to_string(::getpid())), backend_(record_) {
+        : world_(seed, tracing),
+          disk_("/dev/shm/onecopy-simulation." + std::to_string(::getpid())),
+          backend_(record_),
+          mail_(record_),
+          admin_(record_, mail_, disk_.spool()) {
         base::log::set_level(tracing ? base::Level::debug : base::Level::error);
         on_connect = [this](unsigned, const std::shared_ptr<Wire>& wire) { return backend_.connected(wire); };
         Fetcher::under_way = 0;
@@ -35,8 +42,7 @@ public:
         record_.calm = world_.chance(15);
         choose_config();
         choose_backend();
-        make_messages();
-        send_messages();
+        mail_.come_all();
         start();
         if (!record_.calm) plan_trouble();
         live_until(world_.now() + troubled_time);
@@ -69,10 +75,28 @@ private:
         config_.delivery.postmaster = "postmaster@corp.example";
         config_.spool.directory = disk_.spool();
         config_.spool.min_free = 1 << 20;
+        choose_addressing();
         record_.window = std::chrono::microseconds(config_.grouping.window).count();
         record_.most_recipients = config_.backend.max_recipients;
         record_.notify = config_.delivery.notify == config::Notify::sender ? "sender" : "postmaster";
         record_.postmaster = config_.delivery.postmaster;
+    }
+
+    /// Whose mail it is: everybody's, or that of one domain, where mail for others, and whom the host's field names, matter.
+    void choose_addressing() {
+        if (world_.chance(50)) return;
+        config_.recipients.local_domains = {"corp.example"};
+        record_.has_strangers = true;
+        const auto foreign = world_.below(3);
+        config_.recipients.foreign = foreign == 0   ? config::Foreign::accept
+                                     : foreign == 1 ? config::Foreign::ignore
+                                                    : config::Foreign::reject;
+        record_.foreign = foreign == 0 ? "accept" : foreign == 1 ? "ignore" : "reject";
+        if (world_.chance(50)) return;
+        record_.recovers = true;
+        record_.fallback = "catchall@corp.example";
+        config_.recipients.recover_from = {{"Delivered-To", ""}};
+        config_.recipients.fallback = {record_.fallback};
     }
 
     void choose_backend() {
@@ -82,87 +106,14 @@ private:
         backend_.mood.slow = world_.chance(50);
         backend_.mood.trouble = world_.chance(40) ? 0 : world_.chance(50) ? 3 : 10;
         if (world_.chance(20)) backend_.mood.most_recipients = 1 + world_.below(3);
-        if (world_.chance(30)) backend_.unknown.insert(person(world_.below(8)));
-        if (world_.chance(20)) backend_.spoilers.insert(person(world_.below(8)));
-        if (world_.chance(20)) backend_.greylisted[person(world_.below(8))] = static_cast<unsigned>(1 + world_.below(4));
+        if (world_.chance(30)) backend_.unknown.insert(Mail::person(world_.below(8)));
+        if (world_.chance(20)) backend_.spoilers.insert(Mail::person(world_.below(8)));
+        if (world_.chance(20))
+            backend_.greylisted[Mail::person(world_.below(8))] = static_cast<unsigned>(1 + world_.below(4));
         if (world_.chance(10)) {
-            record_.put_off.insert(person(world_.below(8)));
+            record_.put_off.insert(Mail::person(world_.below(8)));
             backend_.put_off = record_.put_off;
             config_.delivery.expire = std::chrono::hours(1);
-        }
-    }
-
-    static std::string person(std::uint64_t number) { return "p" + std::to_string(number) + "q@corp.example"; }
-
-    void make_messages() {
-        const std::size_t count = 1 + world_.below(5);
-        for (std::size_t i = 0; i < count; ++i) {
-            Message message;
-            message.token = "tok" + std::to_string(i) + "en";
-            message.message_id = "<" + std::to_string(i) + "@outside.example>";
-            message.sender = world_.chance(10) ? "" : "sender" + std::to_string(i) + "@outside.example";
-            if (world_.chance(15)) message.mail_parameters = " RET=HDRS ENVID=e" + std::to_string(i);
-            if (world_.chance(20)) message.notify = world_.chance(50) ? "NEVER" : "FAILURE";
-            for (std::size_t n = 0; n < 8; ++n) {
-                if (!world_.chance(50)) continue;
-                message.recipients.push_back(person(n));
-                if (world_.chance(60)) message.shown.push_back(person(n));
-            }
-            if (message.recipients.empty()) message.recipients.push_back(person(0));
-            // Same Message-ID, other content.
-            if (i > 0 && world_.chance(20)) message.message_id = record_.messages[i - 1].message_id;
-            finish(message);
-            record_.messages.push_back(message);
-            if (record_.calm || !world_.chance(10) || message.sender.empty()) continue;
-            message.sender = "other" + std::to_string(i) + "@outside.example";  // VERP: the same mail from elsewhere
-            std::erase_if(message.recipients, [this](const std::string&) { return world_.chance(40); });
-            if (message.recipients.empty()) message.recipients.push_back(person(0));
-            record_.messages.push_back(message);
-        }
-    }
-
-    void finish(Message& message) {
-        std::string to = message.shown.empty() ? "undisclosed-recipients:;" : "";
-        for (const std::string& one : message.shown) to += (to.empty() ? "<" : ",\r\n <") + one + ">";
-        message.author_fields = "From: <author@outside.example>\r\nTo: " + to + "\r\nSubject: " + message.token +
-                                "\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\nMessage-ID: " + message.message_id +
-                                "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n";
-        message.body = "This is " + message.token + ".\r\n..a dot\r\n";
-        std::size_t lines = world_.chance(55) ? world_.below(20) : world_.chance(80) ? 400 + world_.below(600) : 5000;
-        for (std::size_t i = 0; i < lines; ++i)
-            message.body += "line " + std::to_string(i) + " of a text that is long enough\r\n";
-        message.body += "end\r\n";
-    }
-
-    /// What the host of the mailbox writes on the copy for one recipient.
-    std::string trace_for(const std::string& recipient, std::size_t copy) {
-        std::string trace;
-        if (world_.chance(50)) trace += "Return-Path: <bounce-" + std::to_string(copy) + "@outside.example>\r\n";
-        if (world_.chance(60)) trace += "Delivered-To: " + recipient + "\r\n";
-        if (world_.chance(30)) trace += "X-Envelope-To: <" + recipient + ">\r\n";
-        trace += "Received: from mx.isp.example by pop.isp.example with ESMTP id q" + std::to_string(copy);
-        if (world_.chance(60)) trace += "\r\n\tfor <" + recipient + ">";
-        trace += "; Mon, 2 Nov 2026 10:00:01 +0100\r\n";
-        if (world_.chance(30)) trace += "X-Pop-Account: " + recipient + "\r\n";
-        return trace + "X-Filter-Score: " + std::to_string(copy) + "\r\n";
-    }
-
-    void send_messages() {
-        const unsigned clumsy = record_.calm || world_.chance(30) ? 0 : world_.chance(50) ? 15 : 40;
-        std::size_t copy = 0;
-        for (std::size_t number = 0; number < record_.messages.size(); ++number) {
-            const std::vector<std::string> everyone = record_.messages[number].recipients;
-            const Microseconds begin = world_.between(0, 5 * minute);
-            const unsigned along = world_.chance(30) ? 0 : 40;  // chance that a copy names one more
-            for (const std::string& recipient : everyone) {
-                std::vector<std::string> named = {recipient};
-                for (const std::string& other : everyone) {
-                    if (other != recipient && world_.chance(along)) named.push_back(other);
-                }
-                const Microseconds spread = world_.chance(80) ? 20 * second : 6 * minute;
-                auto fetcher = std::make_shared<Fetcher>(record_, number, named, trace_for(recipient, ++copy), clumsy);
-                fetcher->start(begin + world_.between(0, spread));
-            }
         }
     }
 
@@ -177,15 +128,19 @@ private:
             world_.crash_after(1 + world_.below(world_.chance(50) ? 12 : 100));
         });
         some(35, [this] { bad_disk(); });
+        some(10, [this] { failing_segments(); });
+        some(6, [this] { unsure_commit(); });
         some(25, [this] { stop(); });
         some(20, [this] { backend_.mood.down = true; });
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { jump(); });
         some(20, [this] { reload(); });
-        some(10, [this] {
-            if (node_ && !world_.dead() && !stopping_)
-                node_->ledger().change(ledger::Change::release, {}, [](const auto&) {});
+        some(10, [this] { release(); });
+        some(30, [this] { drop(); });
+        some(20, [this] {
+            if (runs()) admin_.forget(node_->ledger());
         });
+        some(15, [this] { pause(); });
     }
 
     void bad_disk() {
@@ -197,14 +152,74 @@ private:
         if (which == 0 || which == 3) faults.write = percent;
         if (which == 1) faults.full = percent;
         if (which == 2 || which == 3) faults.sync = percent;
-        world_.trace("the disk fails");
-        disk_.set_faults(faults);
-        record_.bad_disk.emplace_back(world_.now(), world_.now() + hour);
-        world_.after(world_.between(0, 40 * second), [this] { mend_disk(); });
+        fail_disk(faults, world_.between(0, 40 * second));
         if (!world_.chance(50)) return;  // what a failed sync leaves behind is seen after a crash alone
         world_.after(world_.between(0, 40 * second), [this] {
             if (!world_.crashing()) world_.crash_after(1 + world_.below(6));
         });
+    }
+
+    /// Large bodies can't be synced though the log can, and later the power fails before they are forwarded: whoever
+    /// believed that they are safe has lost them.
+    void failing_segments() {
+        fail_disk({.sync_of_segments = world_.chance(50) ? 100u : 50u}, world_.between(5 * second, 30 * second));
+        stop_backend(90 * second);
+        mail_.large_one_comes();
+        world_.after(world_.between(5 * second, 60 * second), [this] { die(Death::power); });
+    }
+
+    /// A commit can't be synced, but what it wrote is there when the process has ended without the machine: who was refused
+    /// for it must not get it.
+    void unsure_commit() {
+        stop_backend(30 * second);
+        mail_.one_comes_once();  // or the log would be empty, and its header's sync fail before anything else was written
+        world_.after(world_.between(200 * millisecond, second), [this] {
+            fail_disk({.sync = 100}, world_.between(second, 20 * second));
+            mail_.one_comes_once();
+            world_.after(world_.between(50 * millisecond, 500 * millisecond), [this] { die(Death::process); });
+        });
+    }
+
+    bool runs() const { return node_ && !world_.dead() && !stopping_; }
+
+    void release() {
+        if (runs()) node_->ledger().change(ledger::Change::release, {}, [](const auto&) {});
+    }
+
+    /// Often of what begins to be sent just now.
+    void drop() {
+        Microseconds later = 0;
+        if (world_.chance(30)) {
+            release();
+            later = world_.between(0, 20 * millisecond);
+        }
+        world_.after(later, [this] {
+            if (runs()) admin_.drop(node_->ledger());
+        });
+    }
+
+    void pause() {
+        if (!runs()) return;
+        admin_.pause(node_->ledger());
+        world_.after(world_.between(10 * second, 6 * minute), [this] { resume(); });
+    }
+
+    void resume() {
+        if (!admin_.paused()) return;
+        if (runs()) admin_.resume(node_->ledger());
+        world_.after(5 * second, [this] { resume(); });
+    }
+
+    void stop_backend(Microseconds time) {
+        backend_.mood.down = true;
+        world_.after(time, [this] { backend_.mood.down = false; });
+    }
+
+    void fail_disk(Disk::Faults faults, Microseconds time) {
+        world_.trace("the disk fails");
+        disk_.set_faults(faults);
+        record_.bad_disk.emplace_back(world_.now(), world_.now() + hour);
+        world_.after(time, [this] { mend_disk(); });
     }
 
     void mend_disk() {
@@ -222,7 +237,7 @@ private:
     }
 
     void reload() {
-        if (!node_ || world_.dead() || stopping_) return;
+        if (!runs()) return;
         config_.backend.connections = static_cast<unsigned>(1 + world_.below(4));
         config_.grouping.window = std::chrono::seconds(world_.below(60));
         world_.trace("reload");
@@ -234,6 +249,7 @@ private:
         world_.trace("start");
         try {
             node_ = std::make_unique<Node>(config_);
+            record_.starts.push_back(world_.now());
         } catch (const ledger::SpoolError& error) {
             world_.trace(std::string("no start: ") + error.what());
             if (!world_.dead() && !disk_.faults().any()) record_.unusable.push_back(error.what());
@@ -243,12 +259,22 @@ private:
         }
     }
 
+    enum class Death { any, process, power };
+
+    void die(Death how) {
+        if (!runs()) return;
+        world_.trace("the end");
+        death_ = how;
+        world_.kill();
+    }
+
     void died() {
         world_.trace("dead");
+        const Death how = std::exchange(death_, Death::any);
         record_.deaths.push_back(world_.now());
         node_.reset();
         cut_all_wires();
-        if (world_.chance(50)) {
+        if (how == Death::power || (how == Death::any && world_.chance(50))) {
             disk_.power_loss();
         } else {
             disk_.process_death();
@@ -264,7 +290,7 @@ private:
     }
 
     void stop() {
-        if (!node_ || world_.dead() || stopping_) return;
+        if (!runs()) return;
         world_.trace("stop");
         stopping_ = true;
         node_->stop([this] { stopped_ = true; });
@@ -292,6 +318,7 @@ private:
 
     void heal() {
         world_.trace("all is well");
+        resume();
         mend_disk();
         world_.crash_after(0);
         backend_.mood.trouble = 0;
@@ -317,9 +344,12 @@ private:
     Disk disk_;
     Record record_;
     Backend backend_;
+    Mail mail_;
+    Admin admin_;
     config::Config config_;
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
+    Death death_ = Death::any;
     bool stopping_ = false, stopped_ = false;
 };
 

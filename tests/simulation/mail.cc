@@ -1,0 +1,133 @@
+#include "mail.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace simulation {
+namespace {
+
+constexpr std::size_t people = 8, strangers = 2;
+
+}  // namespace
+
+std::string Mail::person(std::uint64_t number) {
+    return "p" + std::to_string(number) + "q@corp.example";
+}
+
+void Mail::come_all() {
+    const std::size_t count = 1 + world->below(5);
+    for (std::size_t i = 0; i < count; ++i) {
+        Message message = write(Body::any);
+        record_.messages.push_back(message);
+        if (record_.calm || !world->chance(10) || message.sender.empty()) continue;
+        message.sender = "other" + std::to_string(i) + "@outside.example";  // VERP: the same mail from elsewhere
+        std::erase_if(message.recipients, [](const std::string&) { return world->chance(40); });
+        if (message.recipients.empty()) message.recipients.push_back(person(0));
+        record_.messages.push_back(message);
+    }
+    Fetcher::Manner manner;
+    if (!record_.calm && !world->chance(30)) manner.clumsy = world->chance(50) ? 15 : 40;
+    for (std::size_t number = 0; number < record_.messages.size(); ++number)
+        bring(number, world->between(0, 5 * minute), manner);
+}
+
+void Mail::large_one_comes() {
+    record_.messages.push_back(write(Body::large));
+    bring(record_.messages.size() - 1, 0, {});
+}
+
+void Mail::one_comes_once() {
+    Message message = write(Body::small);
+    message.recipients.resize(1);
+    record_.messages.push_back(std::move(message));
+    bring(record_.messages.size() - 1, 0, {.gives_up = true});
+}
+
+void Mail::comes_again(const std::string& token, const std::string& sender) {
+    for (std::size_t number = 0; number < record_.messages.size(); ++number) {
+        const Message& message = record_.messages[number];
+        if (message.token == token && message.sender == sender) bring(number, 0, {});
+    }
+}
+
+Message Mail::write(Body body) {
+    const std::string number = std::to_string(written_++);
+    Message message;
+    message.token = "tok" + number + "en";
+    message.message_id = "<" + number + "@outside.example>";
+    message.sender = world->chance(10) ? "" : "sender" + number + "@outside.example";
+    if (world->chance(15)) message.mail_parameters = " RET=HDRS ENVID=e" + number;
+    if (world->chance(20)) message.notify = world->chance(50) ? "NEVER" : "FAILURE";
+    for (std::size_t n = 0; n < people; ++n) {
+        if (!world->chance(50)) continue;
+        message.recipients.push_back(person(n));
+        if (world->chance(60)) message.shown.push_back(person(n));
+    }
+    if (message.recipients.empty()) message.recipients.push_back(person(0));
+    for (std::size_t n = 0; n < strangers && record_.has_strangers; ++n) {
+        if (!world->chance(30)) continue;
+        message.foreign.push_back("f" + std::to_string(n) + "q@elsewhere.example");
+        message.shown.push_back(message.foreign.back());
+    }
+    // Same Message-ID, other content.
+    if (!record_.messages.empty() && world->chance(20)) message.message_id = record_.messages.back().message_id;
+    finish(message, body);
+    return message;
+}
+
+void Mail::finish(Message& message, Body body) {
+    std::string to = message.shown.empty() ? "undisclosed-recipients:;" : "";
+    for (const std::string& one : message.shown) to += (to.empty() ? "<" : ",\r\n <") + one + ">";
+    message.author_fields = "From: <author@outside.example>\r\nTo: " + to + "\r\nSubject: " + message.token +
+                            "\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\nMessage-ID: " + message.message_id +
+                            "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n";
+    message.body = "This is " + message.token + ".\r\n..a dot\r\n";
+    const bool small = body == Body::small || (body == Body::any && world->chance(55));
+    const std::size_t lines = small ? world->below(20) : world->chance(80) ? 400 + world->below(600) : 5000;
+    for (std::size_t i = 0; i < lines; ++i)
+        message.body += "line " + std::to_string(i) + " of a text that is long enough\r\n";
+    message.body += "end\r\n";
+}
+
+/// What the host of the mailbox writes on the copy for one recipient.
+std::string Mail::trace_for(const std::string& recipient) {
+    const std::string copy = std::to_string(++copies_);
+    std::string trace;
+    if (world->chance(50)) trace += "Return-Path: <bounce-" + copy + "@outside.example>\r\n";
+    if (record_.recovers || world->chance(60)) trace += "Delivered-To: " + recipient + "\r\n";
+    if (world->chance(30)) trace += "X-Envelope-To: <" + recipient + ">\r\n";
+    trace += "Received: from mx.isp.example by pop.isp.example with ESMTP id q" + copy;
+    if (world->chance(60)) trace += "\r\n\tfor <" + recipient + ">";
+    trace += "; Mon, 2 Nov 2026 10:00:01 +0100\r\n";
+    if (world->chance(30)) trace += "X-Pop-Account: " + recipient + "\r\n";
+    return trace + "X-Filter-Score: " + copy + "\r\n";
+}
+
+void Mail::bring(std::size_t number, Microseconds begin, Fetcher::Manner manner) {
+    const Message message = record_.messages[number];
+    const unsigned along = world->chance(30) ? 0 : 40;  // chance that a copy names one more
+    auto send = [&](const std::string& recipient, std::vector<std::string> named) {
+        const Microseconds spread = begin > 0 && world->chance(20) ? 6 * minute : manner.gives_up ? 0 : 20 * second;
+        auto fetcher = std::make_shared<Fetcher>(record_, number, std::move(named), trace_for(recipient), manner);
+        fetcher->start(begin + world->between(0, spread));
+    };
+    for (const std::string& recipient : message.recipients) send(recipient, named_for(message, recipient, along));
+    if (!message.foreign.empty() && world->chance(20)) send(message.foreign[0], message.foreign);
+}
+
+/// Whom the fetcher names for the copy of one recipient. It knows him, or the header's people alone, or nobody.
+std::vector<std::string> Mail::named_for(const Message& message, const std::string& recipient, unsigned along) {
+    std::vector<std::string> named;
+    const bool known = !record_.recovers || world->chance(30);
+    if (known) named.push_back(recipient);
+    for (const std::string& other : known ? message.recipients : message.shown) {
+        if (other != recipient && world->chance(along)) named.push_back(other);
+    }
+    for (const std::string& other : message.foreign) {
+        if (std::ranges::count(named, other) == 0 && world->chance(along)) named.push_back(other);
+    }
+    if (named.empty()) named.push_back(record_.fallback);
+    return named;
+}
+
+}  // namespace simulation

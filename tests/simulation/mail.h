@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fetcher.h"
+#include "record.h"
+
+namespace simulation {
+
+/// What authors write, and what the host of the mailbox makes of it: copies, each brought by a fetcher of its own.
+class Mail {
+public:
+    explicit Mail(Record& record) : record_(record) {}
+    static std::string person(std::uint64_t number);
+
+    /// Some messages, of equal Message-ID or under two senders here and there, in the first minutes.
+    void come_all();
+    /// One from now on whose body is too large for the ledger's row.
+    void large_one_comes();
+    /// A small one for a single recipient now, which nobody brings again once it was refused.
+    void one_comes_once();
+
+    /// The mailbox is fetched once more: every copy of a message comes again.
+    void comes_again(const std::string& token, const std::string& sender);
+
+private:
+    enum class Body { any, small, large };
+    Message write(Body body);
+    void finish(Message& message, Body body);
+    std::string trace_for(const std::string& recipient);
+    std::vector<std::string> named_for(const Message& message, const std::string& recipient, unsigned along);
+    /// Every copy of it, from `begin` on.
+    void bring(std::size_t number, Microseconds begin, Fetcher::Manner manner);
+
+    Record& record_;
+    std::size_t written_ = 0, copies_ = 0;
+};
+
+}  // namespace simulation
