@@ -124,7 +124,8 @@ class Descriptors(Case):
             self.assertEqual(len(self.received.of(caller.message.id)), 1, caller.message.id)
         refusals = [refusal for caller in self.callers for refusal in caller.refusals]
         self.assertEqual([refusal for refusal in refusals if not refusal.startswith("4")], [])
-        self.assert_sound(self.daemon_)
+        # What UBSan says here is of no use: it opens a pipe to find out whether an address may be read.
+        self.assertNotIn("ERROR: AddressSanitizer", self.daemon_.log())
         return len(refusals)
 
     def test_more_clients_than_descriptors(self):
