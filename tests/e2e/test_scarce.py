@@ -171,14 +171,15 @@ class Memory(Case):
     def starve(self):
         """Until it has ended, or has borne it for a while."""
         began = alive = time.monotonic()
-        while time.monotonic() - began < STARVING:
-            if not self.daemon_.running():
-                self.ends.append((alive, time.monotonic()))
-                self.daemon_.start()
-                return
+        while self.daemon_.running() and time.monotonic() - began < STARVING:
             alive = time.monotonic()
             threading.Event().wait(0.01)
-        self.lift()
+        if self.daemon_.running():
+            self.lift()
+            threading.Event().wait(0.1)  # what it was refused just before has its consequence by then
+        if not self.daemon_.running():
+            self.ends.append((alive, time.monotonic()))
+            self.daemon_.start()
 
     def scarcity(self):
         try:
