@@ -1,11 +1,12 @@
 // Loaded in front of the C library (LD_PRELOAD): numbers every step by which onecopyd leaves a trace outside of itself, and
 // lets one of them fail, or come late; and so with every question to the system that may be answered by an error. Steps on
 // the disk (file created, written, synced, cut, renamed, removed), steps on the wire (bytes sent), and questions (file
-// opened or read, socket made, accepted, connected, read) are numbered apart, since two threads make them.
+// opened or read, socket made, accepted, connected, read) are numbered apart, since two threads make them. And so is memory
+// that is asked for.
 //
 // FAULT=disk:17:kill  the 17th step on the disk is not made: SIGKILL. FAULT=wire:3:fail: it fails, with EIO on a file,
 // ECONNRESET on a stream, EMFILE where a descriptor is asked for, ECONNREFUSED at connect. FAULT=ask:5:delay: it is made a
-// second later. COUNT=FILE: how many of each were made, as three numbers of 8 bytes.
+// second later. FAULT=memory:1000:fail: there is none. COUNT=FILE: how many of each were made, as four numbers of 8 bytes.
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,7 +27,7 @@
 
 namespace {
 
-enum Where { disk, wire, ask };
+enum Where { disk, wire, ask, memory, wheres };
 enum class How { fail, kill, delay };
 
 struct Fault {
@@ -39,7 +40,7 @@ Fault read_fault() {
     Fault fault;
     const char* text = std::getenv("FAULT");
     if (!text || !*text) return fault;
-    fault.where = *text == 'w' ? wire : *text == 'a' ? ask : disk;
+    fault.where = *text == 'w' ? wire : *text == 'a' ? ask : *text == 'm' ? memory : disk;
     char* end = nullptr;
     fault.number = std::strtoull(std::strchr(text, ':') + 1, &end, 10);
     if (std::strcmp(end, ":kill") == 0) fault.how = How::kill;
@@ -48,7 +49,7 @@ Fault read_fault() {
 }
 
 std::atomic<std::uint64_t>* open_counts() {
-    static std::atomic<std::uint64_t> unseen[3];
+    static std::atomic<std::uint64_t> unseen[wheres];
     const char* name = std::getenv("COUNT");
     if (!name) return unseen;
     int descriptor = ::open(name, O_RDWR | O_CLOEXEC);
@@ -106,6 +107,20 @@ Function* next(const char* name) {
     return real(__VA_ARGS__)
 
 extern "C" {
+
+void* __libc_malloc(size_t size);
+void* __libc_calloc(size_t count, size_t size);
+void* __libc_realloc(void* old, size_t size);
+
+void* malloc(size_t size) {
+    return fails(memory, ENOMEM) ? nullptr : __libc_malloc(size);
+}
+void* calloc(size_t count, size_t size) {
+    return fails(memory, ENOMEM) ? nullptr : __libc_calloc(count, size);
+}
+void* realloc(void* old, size_t size) {
+    return fails(memory, ENOMEM) ? nullptr : __libc_realloc(old, size);
+}
 
 ssize_t write(int descriptor, const void* bytes, size_t size) {
     STEP_ON(fails_on(descriptor), write, descriptor, bytes, size);

@@ -185,9 +185,9 @@ class Daemon:
             raise AssertionError(f"onecopyctl {arguments}: {done.returncode}, not {status}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def ctl_result(self, *arguments):
+    def ctl_result(self, *arguments, patience=PATIENCE):
         command = [ONECOPYCTL, "--socket", str(self.control), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)
 
     def json(self, *arguments):
         return json.loads(self.ctl("--json", *arguments))

@@ -124,7 +124,8 @@ class Descriptors(Case):
             self.assertEqual(len(self.received.of(caller.message.id)), 1, caller.message.id)
         refusals = [refusal for caller in self.callers for refusal in caller.refusals]
         self.assertEqual([refusal for refusal in refusals if not refusal.startswith("4")], [])
-        self.assert_sound(self.daemon_)
+        # What UBSan says here is of no use: it opens a pipe to find out whether an address may be read.
+        self.assertNotIn("ERROR: AddressSanitizer", self.daemon_.log())
         return len(refusals)
 
     def test_more_clients_than_descriptors(self):
@@ -170,14 +171,15 @@ class Memory(Case):
     def starve(self):
         """Until it has ended, or has borne it for a while."""
         began = alive = time.monotonic()
-        while time.monotonic() - began < STARVING:
-            if not self.daemon_.running():
-                self.ends.append((alive, time.monotonic()))
-                self.daemon_.start()
-                return
+        while self.daemon_.running() and time.monotonic() - began < STARVING:
             alive = time.monotonic()
             threading.Event().wait(0.01)
-        self.lift()
+        if self.daemon_.running():
+            self.lift()
+            threading.Event().wait(0.1)  # what it was refused just before has its consequence by then
+        if not self.daemon_.running():
+            self.ends.append((alive, time.monotonic()))
+            self.daemon_.start()
 
     def scarcity(self):
         try:
