@@ -317,7 +317,7 @@ void LedgerThread::State::answer_settles(std::span<const Spool::Operation> opera
             unsettled(std::move(settles[i]), operations[i].no_room);
             continue;
         }
-        if (settles[i].settlement.finished) spool_.in_flight().erase(settles[i].settlement.group);
+        if (settles[i].settlement.finished) spool_.came_back(settles[i].settlement.group);
         if (settles[i].settled.owing) owing_.insert(settles[i].settlement.group);
         answers_.push_back([handler = handler_, settled = std::move(settles[i].settled)] { handler->settled(settled); });
     }
@@ -382,7 +382,7 @@ void LedgerThread::State::hand_out() try {
     if (wanted_ == 0 || stuck_ || stopping_ || paused_) return;
     base::Time now = spool_.now(moment_.boot);
     if (next_due_ > now) return;
-    const std::vector<std::int64_t> groups = spool_.ledger().due(now, wanted_, spool_.in_flight());
+    const std::vector<std::int64_t> groups = spool_.due(now, wanted_);
     spool_.suspect(groups, moment_);
     SqliteLedger::Snapshot snapshot(spool_.ledger());
     std::vector<Due> due;
@@ -395,7 +395,7 @@ void LedgerThread::State::hand_out() try {
             missing_content(one);
         }
     }
-    next_due_ = spool_.ledger().next_due(spool_.in_flight());
+    next_due_ = spool_.next_due();
     wanted_ -= static_cast<unsigned>(due.size());
     unreadable_ = false;
     if (!due.empty())
