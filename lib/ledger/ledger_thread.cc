@@ -395,7 +395,7 @@ void LedgerThread::State::hand_out() try {
             missing_content(one);
         }
     }
-    next_due_ = spool_.next_due();
+    next_due_ = spool_.next_due(now);
     wanted_ -= static_cast<unsigned>(due.size());
     unreadable_ = false;
     if (!due.empty())

@@ -54,7 +54,10 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
     struct stat status;
     crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
     files_.unlink(directory_ + "/crashed");
-    if (crashed_) suspects_ = ledger_.suspects();
+    if (crashed_) {
+        const std::vector<std::int64_t> marked = ledger_.suspects(base::never);
+        suspects_.insert(marked.begin(), marked.end());
+    }
     sweep_segments();
     look_for_room();
     make_reserve();
@@ -139,24 +142,26 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
     return end_all(done, !done, {});
 }
 
-/// Groups that are in flight, or are not to be together with one that is.
-std::set<std::int64_t> Spool::out_of_reach() const {
-    std::set<std::int64_t> groups = in_flight_;
-    auto flies = [this](std::int64_t id) { return in_flight_.contains(id); };
-    if (std::ranges::any_of(suspects_, flies)) groups.insert(suspects_.begin(), suspects_.end());
-    return groups;
+bool Spool::suspect_is_due(base::Time now, std::int64_t& group) {
+    if (suspects_.empty()) return false;
+    for (std::int64_t id : ledger_.suspects(now)) {
+        if (!suspects_.contains(id)) continue;  // marked since
+        group = id;
+        return true;
+    }
+    return false;
 }
 
 std::vector<std::int64_t> Spool::due(base::Time now, std::size_t most) {
-    if (suspects_.empty()) return ledger_.due(now, most, in_flight_);
-    std::vector<std::int64_t> groups = ledger_.due(now, most, out_of_reach());
-    bool first = true;
-    std::erase_if(groups, [&](std::int64_t id) { return suspects_.contains(id) && !std::exchange(first, false); });
-    return groups;
+    std::int64_t suspect = 0;
+    if (!suspect_is_due(now, suspect)) return ledger_.due(now, most, in_flight_);
+    if (!in_flight_.empty()) return {};
+    return {suspect};
 }
 
-base::Time Spool::next_due() {
-    return ledger_.next_due(suspects_.empty() ? in_flight_ : out_of_reach());
+base::Time Spool::next_due(base::Time now) {
+    std::int64_t suspect = 0;
+    return suspect_is_due(now, suspect) ? base::never : ledger_.next_due(in_flight_);
 }
 
 void Spool::came_back(std::int64_t group) {

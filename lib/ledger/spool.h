@@ -60,11 +60,11 @@ public:
     Acceptance offer(const Copy& copy, const Context& context);
     /// Whether the end before this start was a crash: somebody wrote to `crashed`, in the spool's directory.
     bool crashed() const { return crashed_; }
-    /// What may be handed out now. Of those that were being sent at the crash, one at a time: a further crash is to blame
-    /// him alone who causes it.
+    /// What may be handed out now. What was being sent at the crash goes first and alone: a further crash is to blame him
+    /// alone who causes it.
     std::vector<std::int64_t> due(base::Time now, std::size_t most);
-    /// When there is something again; `never`: not before something changes.
-    base::Time next_due();
+    /// When there is something again, after due(); `never`: not before something changes.
+    base::Time next_due(base::Time now);
     /// A group is in flight no more.
     void came_back(std::int64_t group);
     /// Marks what is to be handed out, where the last end was a crash.
@@ -104,7 +104,7 @@ private:
         bool lost = false;
     };
 
-    std::set<std::int64_t> out_of_reach() const;
+    bool suspect_is_due(base::Time now, std::int64_t& group);
     Context context(Moment moment) const;
     bool attempt(std::span<Operation> operations, Moment moment);
     std::vector<Extent> upload(const OwedNotice& notice);

@@ -362,9 +362,8 @@ private:
     bool may_be_missing(const Key& key) const {
         const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
         const bool forgotten_untold = refused && forgotten(key.first) > 0;  // with what was owed of him
-        const bool notice_set_aside = refused && record_.last_crash;
         const bool failed = refused || set_aside(key.first);
-        return dropped(key) || forgotten_untold || notice_set_aside || (failed && may_be_silent(key.first));
+        return dropped(key) || forgotten_untold || (failed && may_be_silent(key.first));
     }
 
     /// Under each sender it is a message of its own, of which he may be told; under `observe` each copy is.
@@ -421,9 +420,8 @@ private:
                                    [&](const Command& one) { return commanded(one, what, token) && one.asked >= since; });
     }
 
-    /// Whatever is under way at three crashes in a row is set aside with the one that crashes: mail that is then told of as
-    /// failed, and notices, of which only postmaster is told, or nobody.
-    bool set_aside(const std::string& token) const { return token == record_.poison || record_.last_crash; }
+    /// Who crashes it, and nobody who was under way along with him.
+    bool set_aside(const std::string& token) const { return token == record_.poison; }
 
     /// Three times in a row with what a copy brought; where the backend sends it back in between the count begins anew, so
     /// only those are looked at that came when all was well.
