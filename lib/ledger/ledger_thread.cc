@@ -154,7 +154,7 @@ private:
     unsigned wanted_ = 0;
     bool stuck_ = false;       // a settlement could not be stored: nothing is forwarded until it is
     bool unreadable_ = false;  // told once
-    bool to_store_ = false;    // something was to be remembered: it rides on a commit, or has one of its own
+    bool to_store_ = false;  // something is to be remembered: it rides on a commit, or has one of its own, until one is done
     bool stopping_ = false;
     bool low_ = false;
     base::Time next_due_{};
@@ -192,7 +192,7 @@ void LedgerThread::State::turn() {
 
 base::Duration LedgerThread::State::pause() const {
     base::Duration wait = std::min(longest_wait, house_at_ - moment_.boot);
-    if (stuck_ || low_ || !owing_.empty()) wait = std::min(wait, house_delay);
+    if (stuck_ || low_ || to_store_ || !owing_.empty()) wait = std::min(wait, house_delay);
     if (!settles_.empty() && !stuck_) wait = std::min(wait, settle_delay);
     if (wanted_ > 0 && !stuck_ && !paused_ && next_due_ != base::never) {
         wait = std::min(wait, next_due_ - spool_.now(moment_.boot));
@@ -233,10 +233,11 @@ void LedgerThread::State::commit() {
     add_settles(operations);
     const std::size_t settles = settles_.size();
     add_alters(operations);
-    if (std::exchange(to_store_, false) && operations.empty()) operations.push_back({[](const Context&) {}});
+    if (to_store_ && operations.empty()) operations.push_back({[](const Context&) {}});
     base::metrics::commit_size.observe(static_cast<double>(operations.size()));
     spool_.transact(operations, moment_);
     ++changes_;
+    if (std::ranges::any_of(operations, &Spool::Operation::done)) to_store_ = false;
     const std::size_t offered = answer_offers(operations);
     answer_settles(std::span(operations).subspan(offered));
     answer_alters(std::span(operations).subspan(offered + settles));
@@ -316,7 +317,7 @@ void LedgerThread::State::answer_settles(std::span<const Spool::Operation> opera
             unsettled(std::move(settles[i]), operations[i].no_room);
             continue;
         }
-        if (settles[i].settlement.finished) spool_.in_flight().erase(settles[i].settlement.group);
+        if (settles[i].settlement.finished) spool_.came_back(settles[i].settlement.group);
         if (settles[i].settled.owing) owing_.insert(settles[i].settlement.group);
         answers_.push_back([handler = handler_, settled = std::move(settles[i].settled)] { handler->settled(settled); });
     }
@@ -340,7 +341,9 @@ void LedgerThread::State::answer_alters(std::span<const Spool::Operation> operat
     alters_.clear();
 }
 
+/// Not before it is stored: it holds at once, but is to hold across restarts.
 void LedgerThread::State::answer_pauses() {
+    if (to_store_) return;
     for (std::function<void()>& answer : pauses_) answers_.push_back(std::move(answer));
     pauses_.clear();
 }
@@ -379,7 +382,7 @@ void LedgerThread::State::hand_out() try {
     if (wanted_ == 0 || stuck_ || stopping_ || paused_) return;
     base::Time now = spool_.now(moment_.boot);
     if (next_due_ > now) return;
-    const std::vector<std::int64_t> groups = spool_.ledger().due(now, wanted_, spool_.in_flight());
+    const std::vector<std::int64_t> groups = spool_.due(now, wanted_);
     spool_.suspect(groups, moment_);
     SqliteLedger::Snapshot snapshot(spool_.ledger());
     std::vector<Due> due;
@@ -392,7 +395,7 @@ void LedgerThread::State::hand_out() try {
             missing_content(one);
         }
     }
-    next_due_ = spool_.ledger().next_due(spool_.in_flight());
+    next_due_ = spool_.next_due();
     wanted_ -= static_cast<unsigned>(due.size());
     unreadable_ = false;
     if (!due.empty())

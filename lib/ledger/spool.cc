@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "ledger/spool_error.h"
 
@@ -53,6 +54,7 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
     struct stat status;
     crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
     files_.unlink(directory_ + "/crashed");
+    if (crashed_) suspects_ = ledger_.suspects();
     sweep_segments();
     look_for_room();
     make_reserve();
@@ -135,6 +137,31 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
     }
     const bool done = ledger_.commit(moment.boot, moment.wall);
     return end_all(done, !done, {});
+}
+
+/// Groups that are in flight, or are not to be together with one that is.
+std::set<std::int64_t> Spool::out_of_reach() const {
+    std::set<std::int64_t> groups = in_flight_;
+    auto flies = [this](std::int64_t id) { return in_flight_.contains(id); };
+    if (std::ranges::any_of(suspects_, flies)) groups.insert(suspects_.begin(), suspects_.end());
+    return groups;
+}
+
+std::vector<std::int64_t> Spool::due(base::Time now, std::size_t most) {
+    if (suspects_.empty()) return ledger_.due(now, most, in_flight_);
+    std::vector<std::int64_t> groups = ledger_.due(now, most, out_of_reach());
+    bool first = true;
+    std::erase_if(groups, [&](std::int64_t id) { return suspects_.contains(id) && !std::exchange(first, false); });
+    return groups;
+}
+
+base::Time Spool::next_due() {
+    return ledger_.next_due(suspects_.empty() ? in_flight_ : out_of_reach());
+}
+
+void Spool::came_back(std::int64_t group) {
+    in_flight_.erase(group);
+    suspects_.erase(group);
 }
 
 void Spool::suspect(const std::vector<std::int64_t>& groups, Moment moment) {

@@ -60,7 +60,14 @@ public:
     Acceptance offer(const Copy& copy, const Context& context);
     /// Whether the end before this start was a crash: somebody wrote to `crashed`, in the spool's directory.
     bool crashed() const { return crashed_; }
-    /// Marks what is to be handed out, where that was so.
+    /// What may be handed out now. Of those that were being sent at the crash, one at a time: a further crash is to blame
+    /// him alone who causes it.
+    std::vector<std::int64_t> due(base::Time now, std::size_t most);
+    /// When there is something again; `never`: not before something changes.
+    base::Time next_due();
+    /// A group is in flight no more.
+    void came_back(std::int64_t group);
+    /// Marks what is to be handed out, where the last end was a crash.
     void suspect(const std::vector<std::int64_t>& groups, Moment moment);
     /// What is owed of a group becomes notices in the queue. Told::done says whether it could be stored.
     Told tell(std::int64_t group, Moment moment);
@@ -97,6 +104,7 @@ private:
         bool lost = false;
     };
 
+    std::set<std::int64_t> out_of_reach() const;
     Context context(Moment moment) const;
     bool attempt(std::span<Operation> operations, Moment moment);
     std::vector<Extent> upload(const OwedNotice& notice);
@@ -115,6 +123,7 @@ private:
     Segments segments_;
     std::map<UploadId, Upload> uploads_;
     std::set<std::int64_t> in_flight_;
+    std::set<std::int64_t> suspects_;    // were being sent at the crash, and did not come back since
     std::set<std::uint64_t> unmovable_;  // damaged: left where they are
     std::uint64_t free_ = 0;
     bool has_segments_ = true;  // until a sweep finds none

@@ -59,6 +59,7 @@ struct SqliteLedger::Statements {
     Statement prune_apart{db, "DELETE FROM apart WHERE until <= ?"};
     Statement count_apart{db, "SELECT count(*) FROM apart"};
     Statement suspect{db, "UPDATE groups SET crashes = crashes + 1 WHERE id = ?"};
+    Statement suspects{db, "SELECT id FROM groups WHERE crashes > 0"};
     Statement crashed{db, "SELECT id FROM groups WHERE crashes >= 2"};
     Statement kept{db, "SELECT id FROM groups WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle LIMIT ?"};
     Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
@@ -431,6 +432,11 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
 
 void SqliteLedger::suspect(const std::vector<std::int64_t>& groups) {
     for (std::int64_t group : groups) statements_->suspect.run(group);
+}
+
+std::set<std::int64_t> SqliteLedger::suspects() {
+    const std::vector<std::int64_t> groups = integers(statements_->suspects.query());
+    return {groups.begin(), groups.end()};
 }
 
 std::vector<Settlement> SqliteLedger::set_aside() {

@@ -62,6 +62,8 @@ public:
     /// Those of the groups that were there at the start (SqliteLedger::first_new()) get a mark before they are handed out,
     /// where the last end was a crash: what crashes us again and again is found by it.
     void suspect(const std::vector<std::int64_t>& groups);
+    /// Who has such a mark.
+    std::set<std::int64_t> suspects();
     /// Who still waits in a group that had two such marks when the third crash came.
     std::vector<Settlement> set_aside();
     /// The number of the first group that is made after the start.

@@ -60,7 +60,7 @@ public:
         Settled settled;
         Spool::Operation operation{[&](const Context& context) { settled = spool_->ledger().settle(settlement, context); }};
         spool_->transact({&operation, 1}, moment);
-        if (operation.done && settlement.finished) spool_->in_flight().erase(settlement.group);
+        if (operation.done && settlement.finished) spool_->came_back(settlement.group);
         return settled;
     }
     Changed change(Change change, std::vector<std::int64_t> groups = {}) {
@@ -73,7 +73,7 @@ public:
     /// As the ledger's thread hands them out.
     std::vector<Due> take_due(std::size_t most = 100) {
         std::vector<Due> due;
-        for (std::int64_t group : spool_->ledger().due(spool_->now(moment.boot), most, spool_->in_flight())) {
+        for (std::int64_t group : spool_->due(spool_->now(moment.boot), most)) {
             spool_->in_flight().insert(group);
             due.push_back(spool_->load_due(group, moment));
         }

@@ -220,6 +220,24 @@ TEST_CASE("what can't be settled stops forwarding until it can, and is not lost"
     CHECK(bench.notices.back() == "settle_works");
 }
 
+TEST_CASE("a pause holds at once, and is answered when it is stored") {
+    FaultyDisk::install();
+    ThreadBench bench(FaultyDisk::vfs);
+    FaultyDisk::sqlite_writes = FaultyDisk::Fault::full;
+    bool answered = false;
+    bench.thread->pause(true, [&] { answered = true; });
+    bench.thread->want(1);
+    CHECK(bench.offer(make_copy({"a@x"})).status == Acceptance::Status::no_room);
+    CHECK(bench.thread->paused());
+    CHECK_FALSE(answered);
+    FaultyDisk::heal();
+    REQUIRE(bench.until([&] { return answered; }));
+    Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    CHECK(database.integer("SELECT paused IS NOT NULL FROM ledger") == 1);
+    CHECK(bench.offer(make_copy({"a@x"})).status == Acceptance::Status::accepted);
+    CHECK(bench.due.empty());
+}
+
 TEST_CASE("an unknown commit answers nobody and says that the process must end") {
     FaultyDisk::install();
     ThreadBench bench(FaultyDisk::vfs);

@@ -628,6 +628,30 @@ TEST_CASE("what is being sent at three crashes in a row is set aside, and nothin
         crash(true);
         CHECK_MESSAGE(bench.spool().ledger().set_aside().empty(), "by hand it has all its lives again");
     }
+    SUBCASE("after two, who was being sent goes alone, and others as ever") {
+        crash(true);
+        CHECK(send().size() == 2);
+        crash(true);
+        bench.offer(make_copy({"a@x"}, "<3@x>", 3));
+        bench.pass(seconds(30));
+        std::vector<Due> first = send();
+        REQUIRE(first.size() == 2);
+        CHECK(first[0].group == poison);
+        CHECK(first[1].group > innocent);
+        CHECK(bench.spool().next_due() == base::never);
+        SUBCASE("he crashes again, and is the only one to blame") {
+            crash(true);
+            std::vector<Settlement> settlements = bench.spool().ledger().set_aside();
+            REQUIRE(settlements.size() == 1);
+            CHECK(settlements[0].group == poison);
+        }
+        SUBCASE("he comes back, and the next one goes") {
+            bench.settle_all(first[0], What::deferred, "450 later");
+            std::vector<Due> next = send();
+            REQUIRE(next.size() == 1);
+            CHECK(next[0].group == innocent);
+        }
+    }
     SUBCASE("kills are no faults, however many") {
         for (int i = 0; i < 5; ++i) {
             send();

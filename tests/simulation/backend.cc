@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mail.h"
+
 namespace simulation {
 
 struct Backend::Session : std::enable_shared_from_this<Session> {
@@ -70,6 +72,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             mail.clear();
             recipients.clear();
             parameters.clear();
+            if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
             if (trouble()) return say("451 4.3.0 later\r\n");
             mail = line;
             say("250 2.1.0 ok\r\n");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -24,6 +25,7 @@ public:
 
     bool connected(const std::shared_ptr<Wire>& wire);
     Mood mood;
+    std::function<void()> on_poison;             // MAIL from Mail::poisoner has come
     std::set<std::string> unknown;               // 550 at RCPT
     std::set<std::string> spoilers;              // 550 at the dot, for whoever is with them
     std::set<std::string> put_off;               // 450, for ever

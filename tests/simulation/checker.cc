@@ -84,16 +84,22 @@ public:
             sender_of(taken).empty() && taken.content.find("multipart/report") != std::string::npos ? notice(taken)
                                                                                                     : mail(taken);
         }
-        duplicates();
-        outcomes();
-        commands();
+        record_.observe ? observed() : merged();
+        told();
         pauses();
-        if (record_.calm) good_weather();
+        crashes();
+        if (record_.calm && !record_.observe) good_weather();
         if (record_.left > 0) wrong(std::to_string(record_.left) + " groups still wait at the end");
         return std::move(problems_);
     }
 
 private:
+    void merged() {
+        duplicates();
+        outcomes();
+        commands();
+    }
+
     void wrong(std::string what) {
         if (problems_.size() < 20) problems_.push_back(std::move(what));
     }
@@ -105,6 +111,8 @@ private:
             if (one.reply / 100 == 5) wrong("5xx for good mail: " + message(one).token);
             note_named(one);
             meant_.push_back(meant(one));
+            if (meant_.back().contains(record_.postmaster))
+                named_.insert({message(one).token, message(one).sender, record_.postmaster});
             for (const std::string& recipient : meant_.back()) {
                 const Key key{message(one).token, recipient};
                 if (one.reply == 250) acknowledged_.insert(key);
@@ -164,7 +172,7 @@ private:
         if (!sent) return wrong("mail that nobody sent: subject " + token + " from " + sender);
         envelope(taken, *sent);
         if (got.body != sent->body) wrong("another body: " + token);
-        header(got, *sent);
+        record_.observe ? as_it_came(taken, got) : header(got, *sent);
         std::set<std::string> named;
         for (const std::string& recipient : taken.recipients) {
             if (!named.insert(recipient).second) wrong("named twice in a transaction: " + token + " " + recipient);
@@ -212,6 +220,50 @@ private:
         if (!is_copy) wrong("a header that no copy had: " + sent.token);
     }
 
+    using Copy = std::pair<std::string, std::string>;  // its header, a recipient
+
+    /// Under `observe` only our Received is new.
+    void as_it_came(const Taken& taken, const Mail& got) {
+        std::string header;
+        for (std::size_t i = 1; i < got.fields.size(); ++i) header += got.fields[i];
+        for (const std::string& recipient : taken.recipients) came_[{header, recipient}].push_back(&taken);
+    }
+
+    struct Offered {
+        std::string token;
+        std::ptrdiff_t taken = 0, most = 0;  // times it was acknowledged, and those when it may have been
+    };
+
+    std::map<Copy, Offered> offered() const {
+        std::map<Copy, Offered> all;
+        for (const Submission& one : record_.submissions) {
+            for (const std::string& recipient : one.recipients) {
+                Offered& copy = all[{one.header, recipient}];
+                copy.token = message(one).token;
+                copy.taken += one.reply == 250;
+                copy.most += one.reply == 250 || (one.reply == 0 && one.finished);
+            }
+        }
+        return all;
+    }
+
+    void observed() {
+        std::map<Copy, Offered> all = offered();
+        for (const auto& [copy, times] : all) {
+            const Key key{times.token, copy.second};
+            const auto came = static_cast<std::ptrdiff_t>(came_[copy].size());
+            if (came < times.taken && !told_.contains(key) && !may_be_missing(key))
+                wrong("lost: " + key.first + " to " + key.second);
+        }
+        for (const auto& [copy, takes] : came_) {
+            if (takes.empty()) continue;
+            if (!all.contains(copy)) return wrong("a header that no copy had: " + copy.second);
+            const auto unsure = std::ranges::count_if(takes, [this](const Taken* one) { return uncertain(*one); });
+            if (static_cast<std::ptrdiff_t>(takes.size()) > all[copy].most + unsure)
+                wrong("a copy went " + std::to_string(takes.size()) + " times: " + all[copy].token + " to " + copy.second);
+        }
+    }
+
     static bool is_header_of(const std::vector<std::string>& got, const std::vector<std::string>& had, const Message& sent) {
         std::size_t at = 0;
         for (const std::string& field : had) {
@@ -232,6 +284,7 @@ private:
         if (!notices_seen_.insert(value_of(got, "Message-ID")).second) return;  // the same one again
         const std::string token = between(got.body, "\r\nSubject: ", "\r\n");
         const std::string& body = got.body;
+        if (std::ranges::count(record_.messages, token, &Message::token) == 0 && record_.last_crash) return;
         returned(token, body);
         for (std::size_t at = body.find("\r\nFinal-Recipient: "); at != body.npos;
              at = body.find("\r\nFinal-Recipient: ", at + 1)) {
@@ -246,7 +299,7 @@ private:
     /// The header that comes back shows no more than the one that went out.
     void returned(const std::string& token, const std::string& body) {
         const std::size_t begin = body.find("(onecopy)", std::min(body.find("\r\nStatus: "), body.size()));
-        if (begin == body.npos) return;
+        if (begin == body.npos || record_.observe) return;
         for (const Message& one : record_.messages) {
             if (one.token != token) continue;
             for (const std::string& recipient : one.recipients) {
@@ -277,6 +330,12 @@ private:
         return std::ranges::any_of(record_.deaths, [&](Microseconds death) { return taken.at <= death && death <= until; });
     }
 
+    const std::vector<const Taken*>& deliveries(const Key& key) const {
+        static const std::vector<const Taken*> none;
+        const auto found = deliveries_.find(key);
+        return found == deliveries_.end() ? none : found->second;
+    }
+
     void duplicates() {
         for (const auto& [key, all] : deliveries_) {
             const auto allowed =
@@ -294,16 +353,32 @@ private:
 
     void outcomes() {
         for (const Key& key : acknowledged_) {
-            const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
-            const bool delivered = deliveries_.contains(key);
-            const bool silent = refused && may_be_silent(key.first);
-            if (!delivered && !told_.contains(key) && !silent && !dropped(key))
+            if (!deliveries_.contains(key) && !told_.contains(key) && !may_be_missing(key))
                 wrong("lost: " + key.first + " to " + key.second);
         }
+    }
+
+    /// By the admin, or nobody wanted to be told.
+    bool may_be_missing(const Key& key) const {
+        const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
+        const bool forgotten_untold = refused && forgotten(key.first) > 0;  // with what was owed of him
+        const bool notice_set_aside = refused && record_.last_crash;
+        const bool failed = refused || set_aside(key.first);
+        return dropped(key) || forgotten_untold || notice_set_aside || (failed && may_be_silent(key.first));
+    }
+
+    /// Under each sender it is a message of its own, of which he may be told; under `observe` each copy is.
+    std::ptrdiff_t most_told(const Key& key) const {
+        if (!record_.observe) return std::ranges::count(record_.messages, key.first, &Message::token);
+        return std::ranges::count_if(record_.submissions,
+                                     [&](const Submission& one) { return message(one).token == key.first; });
+    }
+
+    void told() {
         for (const auto& [key, times] : told_) {
-            // Under each sender it is a message of its own, of which he may be told.
-            const auto senders = std::ranges::count(record_.messages, key.first, &Message::token);
-            if (times > senders) wrong("told " + std::to_string(times) + " times: " + key.first + " to " + key.second);
+            if (set_aside(key.first)) continue;
+            if (times > most_told(key))
+                wrong("told " + std::to_string(times) + " times: " + key.first + " to " + key.second);
             if (!record_.refused.contains(key.second) && !record_.put_off.contains(key.second))
                 wrong("told of a failure that was none: " + key.first + " to " + key.second);
             if (deliveries_.contains(key)) wrong("told of a failure, but he got it: " + key.first + " to " + key.second);
@@ -346,6 +421,20 @@ private:
                                    [&](const Command& one) { return commanded(one, what, token) && one.asked >= since; });
     }
 
+    /// Whatever is under way at three crashes in a row is set aside with the one that crashes: mail that is then told of as
+    /// failed, and notices, of which only postmaster is told, or nobody.
+    bool set_aside(const std::string& token) const { return token == record_.poison || record_.last_crash; }
+
+    /// Three times in a row with what a copy brought; where the backend sends it back in between the count begins anew, so
+    /// only those are looked at that came when all was well.
+    void crashes() {
+        const auto rounds = std::ranges::count_if(record_.submissions, [this](const Submission& one) {
+            return message(one).token == record_.poison && (one.reply == 250 || (one.reply == 0 && one.finished));
+        });
+        if (record_.late_crashes > 3 * static_cast<std::size_t>(rounds))
+            wrong("crashed " + std::to_string(record_.late_crashes) + " times with " + record_.poison);
+    }
+
     /// What was said to be done is.
     void commands() {
         for (const Command& command : record_.commands) {
@@ -358,7 +447,7 @@ private:
 
     void stays_dropped(const Command& command, const std::string& recipient) {
         if (commanded_later(Command::What::forget, command.token, *command.done)) return;
-        for (const Taken* taken : deliveries_[{command.token, recipient}]) {
+        for (const Taken* taken : deliveries({command.token, recipient})) {
             if (taken->at > *command.done && sender_of(*taken) == command.sender)
                 wrong("delivered though dropped: " + command.token + " to " + recipient);
         }
@@ -371,7 +460,7 @@ private:
         if (std::ranges::count(record_.messages, command.token, &Message::token) > 1) return;  // served elsewhere, maybe
         const bool named =
             names(key, [&](const Submission& one) { return one.offered > *command.done && one.reply == 250; });
-        const bool came = std::ranges::any_of(deliveries_[key], [&](const Taken* one) { return one->at > *command.done; });
+        const bool came = std::ranges::any_of(deliveries(key), [&](const Taken* one) { return one->at > *command.done; });
         if (named && !came) wrong("forgotten, and yet it did not come again: " + command.token + " to " + recipient);
     }
 
@@ -418,7 +507,7 @@ private:
         }
         std::set<const Taken*> transactions;
         for (const std::string& recipient : early) {
-            for (const Taken* taken : deliveries_[{sent.token, recipient}]) {
+            for (const Taken* taken : deliveries({sent.token, recipient})) {
                 transactions.insert(taken);
                 if (taken->at < first + record_.window - second) wrong("before its window ends: " + sent.token);
                 if (taken->at > first + record_.window + tolerance) wrong("long after its window: " + sent.token);
@@ -438,8 +527,9 @@ private:
     std::set<std::tuple<std::string, std::string, std::string>> named_;     // the same of those whom fetchers named
     std::set<Key> recovered_;                                               // whom a field named, and the fetcher did not
     std::vector<std::set<std::string>> meant_;                              // for whom each submission is
+    std::map<Copy, std::vector<const Taken*>> came_;                        // under `observe`
     std::map<Key, std::vector<const Taken*>> deliveries_;
-    std::map<Key, unsigned> told_;
+    std::map<Key, std::ptrdiff_t> told_;
     std::set<std::string> notices_seen_;
 };
 

@@ -36,6 +36,14 @@ void Mail::large_one_comes() {
     bring(record_.messages.size() - 1, 0, {});
 }
 
+void Mail::poison_comes() {
+    Message message = write(Body::small);
+    message.sender = poisoner;
+    record_.poison = message.token;
+    record_.messages.push_back(std::move(message));
+    bring(record_.messages.size() - 1, 0, {});
+}
+
 void Mail::one_comes_once() {
     Message message = write(Body::small);
     message.recipients.resize(1);

@@ -18,6 +18,9 @@ public:
     void come_all();
     /// One from now on whose body is too large for the ledger's row.
     void large_one_comes();
+    /// One with which the process will crash whenever it begins to send it: known by its sender.
+    void poison_comes();
+    static constexpr const char* poisoner = "poison@outside.example";
     /// A small one for a single recipient now, which nobody brings again once it was refused.
     void one_comes_once();
 

@@ -67,6 +67,9 @@ struct Record {
     std::vector<Taken> taken;
     std::vector<Command> commands;
     std::vector<Pause> pauses;
+    std::string poison;                          // the token of a message with which the process crashes; empty: none
+    std::optional<Microseconds> last_crash;      // by it
+    std::size_t late_crashes = 0;                // by it, after the trouble was over
     std::map<std::string, std::string> refused;  // recipient -> how the backend refused him for good, at least once
     std::set<std::string> put_off;               // who is put off for ever
     std::vector<Microseconds> deaths;            // of the process, and its orderly ends
@@ -83,6 +86,7 @@ struct Record {
     std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
     bool recovers = false;                // further recipients are read from Delivered-To,
     std::string fallback;                 // and then this one is left out
+    bool observe = false;                 // every copy goes as it came, and nothing else counts
     bool dsn = true;                      // the backend has it
     std::uint64_t counted_delivered = 0;  // recipients, by the ledger
     std::uint64_t left = 0;               // groups that wait at the end

@@ -84,7 +84,8 @@ private:
 
     /// Whose mail it is: everybody's, or that of one domain, where mail for others, and whom the host's field names, matter.
     void choose_addressing() {
-        if (world_.chance(50)) return;
+        config_.grouping.observe = record_.observe = world_.chance(8);
+        if (record_.observe || world_.chance(50)) return;
         config_.recipients.local_domains = {"corp.example"};
         record_.has_strangers = true;
         const auto foreign = world_.below(3);
@@ -130,6 +131,7 @@ private:
         some(35, [this] { bad_disk(); });
         some(10, [this] { failing_segments(); });
         some(6, [this] { unsure_commit(); });
+        if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
         some(25, [this] { stop(); });
         some(20, [this] { backend_.mood.down = true; });
         some(30, [this] { backend_.mood.down = false; });
@@ -210,6 +212,17 @@ private:
         world_.after(5 * second, [this] { resume(); });
     }
 
+    /// A message that ends the process as by SIGSEGV, each time that it begins to be sent.
+    void poison() {
+        noted_crashes_ = most_noted_crashes;  // no others in this run: who was under way at three of them is set aside, too
+        backend_.on_poison = [this] {
+            if (healed_) ++record_.late_crashes;
+            record_.last_crash = world_.now();
+            die(Death::crash);
+        };
+        mail_.poison_comes();
+    }
+
     void stop_backend(Microseconds time) {
         backend_.mood.down = true;
         world_.after(time, [this] { backend_.mood.down = false; });
@@ -259,7 +272,7 @@ private:
         }
     }
 
-    enum class Death { any, process, power };
+    enum class Death { any, process, power, crash };
 
     void die(Death how) {
         if (!runs()) return;
@@ -278,10 +291,9 @@ private:
             disk_.power_loss();
         } else {
             disk_.process_death();
-            if (noted_crashes_ < most_noted_crashes && world_.chance(20)) {
-                ++noted_crashes_;
-                disk_.note_crash();
-            }
+            const bool by_itself = how == Death::any && noted_crashes_ < most_noted_crashes && world_.chance(20);
+            if (by_itself) ++noted_crashes_;
+            if (by_itself || how == Death::crash) disk_.note_crash();
         }
         stopping_ = stopped_ = false;
         world_.revive();
@@ -318,6 +330,7 @@ private:
 
     void heal() {
         world_.trace("all is well");
+        healed_ = true;
         resume();
         mend_disk();
         world_.crash_after(0);
@@ -350,7 +363,7 @@ private:
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
     Death death_ = Death::any;
-    bool stopping_ = false, stopped_ = false;
+    bool stopping_ = false, stopped_ = false, healed_ = false;
 };
 
 }  // namespace
