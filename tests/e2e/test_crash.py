@@ -21,8 +21,9 @@ RESTART = 2.0
 # A delivery may come again only where its answer had no time to be stored before a kill: a settlement waits 5 ms, and then
 # for a commit.
 UNSTORED = 0.35
-# What may be on its way at one kill: one transaction on each connection, and what was answered since the last commit.
-UNSURE = 12
+# What may be on its way at one kill: one transaction on each connection, and what was answered since the last commit, at a
+# millisecond each.
+UNSURE = 40
 # Of what was delivered, so much is offered once more.
 RESENT = 1000
 
