@@ -453,6 +453,7 @@ private:
 
     void comes_again(const Command& command, const std::string& recipient) {
         const Key key{command.token, recipient};
+        if (set_aside(command.token)) return;
         if (record_.refused.contains(recipient) || record_.put_off.contains(recipient)) return;
         if (commanded_later(Command::What::drop, command.token, command.asked)) return;
         if (std::ranges::count(record_.messages, command.token, &Message::token) > 1) return;  // served elsewhere, maybe
