@@ -362,8 +362,8 @@ private:
     bool may_be_missing(const Key& key) const {
         const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
         const bool forgotten_untold = refused && forgotten(key.first) > 0;  // with what was owed of him
-        const bool notice_set_aside = refused && record_.last_crash;
         const bool failed = refused || set_aside(key.first);
+        const bool notice_set_aside = failed && record_.last_crash;
         return dropped(key) || forgotten_untold || notice_set_aside || (failed && may_be_silent(key.first));
     }
 
