@@ -177,7 +177,7 @@ const std::vector<std::string>& texts() {
                                                  "",
                                                  "x\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822; evil@x",
                                                  "\r\n--=_\r\n.\r\n",
-                                                 std::string("nul \0 and \x1b[2J and \xff", 22),
+                                                 std::string("nul \0 and \x1b[2J and \xff", 20),
                                                  "caf\xc3\xa9 \xe2\x80\xae",
                                                  std::string(700, 'w') + " " + std::string(700, 'v'),
                                                  std::string(3000, 'y'),
