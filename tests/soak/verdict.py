@@ -134,12 +134,13 @@ def afterwards(row):
     return Verdict("nothing is left when all is forgotten", not any(left.values()), f"{left}, ledger.db {mib(row['ledger'])} MiB")
 
 
-def load(account, planned, lives):
+def load(account, planned):
     """A run without load and faults would show nothing."""
     counts = account.counts
     taken, kills, doubles = counts["acknowledged"], counts["kills"], counts["doubles"]
-    holds = taken >= 0.6 * planned and kills > 0 and doubles <= 0.01 * taken
-    figures = f"{taken} copies of {planned:.0f} planned, {kills} kills, {lives} lives, {doubles} came twice, as they may"
+    restarts = counts["orderly stops"] - 1
+    holds = taken >= 0.6 * planned and kills > 0 and restarts > 0 and doubles <= 0.01 * taken
+    figures = f"{taken} copies of {planned:.0f} planned, {kills} kills, {restarts} restarts, {doubles} came twice, as they may"
     return Verdict("load", holds, figures)
 
 
