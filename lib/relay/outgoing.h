@@ -44,7 +44,7 @@ public:
     bool busy() const { return job_.has_value(); }
     bool awaiting_verdict() const { return session_->awaiting_verdict(); }
     const smtp::Extensions& extensions() const { return session_->extensions(); }
-    bool idle() const { return ready_ && !job_ && !quitting_; }
+    bool idle() const { return ready_ && !job_ && !quitting_ && !ended_; }
 
     const std::string& server() const { return server_; }
     unsigned transactions() const { return transactions_; }
