@@ -9,6 +9,8 @@ MOST_LOG = 64 * MIB  # then it is written back
 SEGMENT = 64 * MIB  # when a new one is begun
 # A segment is emptied when less than this part of it is alive.
 LEAST_ALIVE = 1 / 4
+# Outages of a dozen seconds and the rests that follow are shorter, and so is each pause of the admin's.
+LONGEST_STANDSTILL = 60
 # Shorter runs do not come to an equilibrium.
 LEAST_SECONDS = 20 * 60
 
@@ -83,6 +85,7 @@ class Judge:
         self.log()
         self.idle()
         self.cpu()
+        self.progress()
         return self.verdicts
 
     def log(self):
@@ -126,6 +129,17 @@ class Judge:
             costs.append(1000 * (part[-1]["cpu"] - part[0]["cpu"]) / copies if copies else 0)
         holds = costs[2] <= 1.5 * costs[1] if self._long_enough else None
         self.say("CPU a copy", holds, " -> ".join(f"{each:.2f}" for each in costs) + " ms, in each third")
+
+
+    def progress(self):
+        """Something is delivered all the time, while something is in its window or beyond."""
+        longest, since = 0, None
+        for row in self._loaded:
+            delivered = row["recipients_delivered_total"]
+            if row["held"] == 0 or since is None or delivered > since["recipients_delivered_total"]:
+                since = row
+            longest = max(longest, row["time"] - since["time"])
+        self.say("progress", longest <= LONGEST_STANDSTILL, f"at most {longest:.0f} s without a delivery")
 
 
 def afterwards(row):
