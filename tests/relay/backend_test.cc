@@ -193,6 +193,34 @@ TEST_CASE("a server that ends a resting connection is not ill, and what was just
     }
 }
 
+TEST_CASE("mail that comes back from one of two connections that end together is not given to the other") {
+    Outbound out;
+    int dots = 0;
+    out.sink().script = [&dots](Sink::Session&, const std::string& command) -> std::optional<std::string> {
+        return command == "." && ++dots > 1 ? std::optional<std::string>("") : std::nullopt;
+    };
+    out.start();
+    deliver(out, 1);
+    out.offer(make_copy({"a@x"}, id(2), 2));
+    out.offer(make_copy({"a@x"}, id(3), 3));
+    REQUIRE(out.until([&] { return dots == 3; }));
+    for (int number : {1, 2}) out.sink().session(number).say("250 2.0.0 taken");
+    REQUIRE(out.until_delivered(3));
+    CHECK(out.until_quiet());
+    CHECK(out.delivery->health().at(0).connections == 2);
+
+    out.sink().script = {};
+    std::vector<ledger::Due> due;
+    out.when_due = [&due](std::vector<ledger::Due> groups) { due = std::move(groups); };
+    out.offer(make_copy({"a@x"}, id(4), 4));
+    REQUIRE(out.until([&] { return !due.empty(); }));
+    for (int number : {1, 2}) out.sink().session(number).hang_up();
+    out.delivery->due(std::move(due));
+    CHECK(out.until_delivered(4));
+    CHECK(out.until_quiet());
+    CHECK(out.delivery->health().at(0).words.empty());
+}
+
 TEST_CASE("a server that ends the connection at the next MAIL without a word gets it again on a new one") {
     Outbound out;
     out.config.backend.connections = 1;

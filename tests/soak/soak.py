@@ -43,7 +43,7 @@ class Plan:
         self.expire = int(max(20, min(180, seconds / 4)))
         self.latest = min(20, self.keep / 4)
         self.episode = min(30, seconds / 20)
-        self.ends = sorted(self._ends(chance))
+        self.ends = self._ends(chance)
 
     def phase(self, time_):
         if time_ < START:
@@ -53,14 +53,13 @@ class Plan:
         return "quiet" if time_ % self.cycle >= self.cycle - self.quiet else "load"
 
     def _ends(self, chance):
-        """(when, whether orderly): kills, each fourth a restart, in the first 40 %; then one long life; then two kills more."""
+        """(when, whether orderly): kills, in place of each fourth a restart, in the first 40 %; then one long life; then two kills more."""
         step = min(150, self.seconds / 12)
         moments = [step * (number + chance.uniform(0.6, 1)) for number in range(int(0.4 * self.seconds / step))]
         last = self.seconds - self.quiet
         moments += [last - 0.05 * self.seconds, last - 0.02 * self.seconds]
-        for number, moment in enumerate(moments):
-            if self.phase(moment) == "load":
-                yield moment, number % 4 == 3
+        under_load = [moment for moment in moments if self.phase(moment) == "load"]
+        return [(moment, number % 4 == 2) for number, moment in enumerate(under_load)]
 
 
 def configuration(directory, plan, http):
@@ -185,7 +184,7 @@ class Soak:
         verdicts = verdict.Judge(rows, self.plan.warm_up, self.plan.seconds).all()
         verdicts.append(verdict.afterwards(rows[-1]))
         busy = self.plan.seconds * (1 - self.plan.quiet / self.plan.cycle)
-        verdicts.append(verdict.load(self.account, self.options.rate * busy, self.life.number))
+        verdicts.append(verdict.load(self.account, self.options.rate * busy))
         verdicts += [verdict.counted(self.account, rows[-1]), verdict.promises(self.account, missing)]
         return verdicts
 

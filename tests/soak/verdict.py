@@ -9,6 +9,8 @@ MOST_LOG = 64 * MIB  # then it is written back
 SEGMENT = 64 * MIB  # when a new one is begun
 # A segment is emptied when less than this part of it is alive.
 LEAST_ALIVE = 1 / 4
+# Outages of a dozen seconds and the rests that follow are shorter, and so is each pause of the admin's.
+LONGEST_STANDSTILL = 60
 # Shorter runs do not come to an equilibrium.
 LEAST_SECONDS = 20 * 60
 
@@ -83,6 +85,7 @@ class Judge:
         self.log()
         self.idle()
         self.cpu()
+        self.progress()
         return self.verdicts
 
     def log(self):
@@ -128,18 +131,30 @@ class Judge:
         self.say("CPU a copy", holds, " -> ".join(f"{each:.2f}" for each in costs) + " ms, in each third")
 
 
+    def progress(self):
+        """Something is delivered all the time, while something is in its window or beyond."""
+        longest, since = 0, None
+        for row in self._loaded:
+            delivered = row["recipients_delivered_total"]
+            if row["held"] == 0 or since is None or delivered > since["recipients_delivered_total"]:
+                since = row
+            longest = max(longest, row["time"] - since["time"])
+        self.say("progress", longest <= LONGEST_STANDSTILL, f"at most {longest:.0f} s without a delivery")
+
+
 def afterwards(row):
     """When all has ended and is forgotten."""
     left = {name: row[name] for name in ("groups", "contents", "held_segments", "segments", "wal")}
     return Verdict("nothing is left when all is forgotten", not any(left.values()), f"{left}, ledger.db {mib(row['ledger'])} MiB")
 
 
-def load(account, planned, lives):
+def load(account, planned):
     """A run without load and faults would show nothing."""
     counts = account.counts
     taken, kills, doubles = counts["acknowledged"], counts["kills"], counts["doubles"]
-    holds = taken >= 0.6 * planned and kills > 0 and doubles <= 0.01 * taken
-    figures = f"{taken} copies of {planned:.0f} planned, {kills} kills, {lives} lives, {doubles} came twice, as they may"
+    restarts = counts["orderly stops"] - 1
+    holds = taken >= 0.6 * planned and kills > 0 and restarts > 0 and doubles <= 0.01 * taken
+    figures = f"{taken} copies of {planned:.0f} planned, {kills} kills, {restarts} restarts, {doubles} came twice, as they may"
     return Verdict("load", holds, figures)
 
 
