@@ -19,7 +19,7 @@ void Mail::come_all() {
     for (std::size_t i = 0; i < count; ++i) {
         Message message = write(Body::any);
         record_.messages.push_back(message);
-        if (record_.calm || !world->chance(10) || message.sender.empty()) continue;
+        if (record_.calm || !world->chance(25) || message.sender.empty()) continue;
         message.sender = "other" + std::to_string(i) + "@outside.example";  // VERP: the same mail from elsewhere
         std::erase_if(message.recipients, [](const std::string&) { return world->chance(40); });
         if (message.recipients.empty()) message.recipients.push_back(person(0));
