@@ -65,7 +65,7 @@ struct SqliteLedger::Statements {
     Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
     Statement next_idle{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL"};
     Statement next_kept{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL AND flags & 32"};
-    Statement live{db, "SELECT segment, sum(length) FROM extents GROUP BY segment"};
+    Statement live{db, "SELECT segment, total(length) FROM extents GROUP BY segment"};
     Statement in_segment{db, "SELECT group_id, n, segment, offset, length, crc FROM extents WHERE segment = ?"};
     Statement move_extent{db, "UPDATE extents SET segment = ?3, offset = ?4 WHERE group_id = ?1 AND n = ?2"};
 };

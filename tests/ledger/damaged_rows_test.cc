@@ -220,4 +220,10 @@ TEST_CASE("whatever stands in a cell, the ledger goes on") {
     CHECK(made > 700);
 }
 
+TEST_CASE("lengths that add up beyond what a number holds keep no spool from being opened and swept") {
+    Damage damage;
+    REQUIRE(damage.make({"extents", "length", "n = 0"}, "9223372036854775807"));
+    CHECK(live_with(damage, {"extents", "length", "n = 0"}).empty());
+}
+
 TEST_SUITE_END();
