@@ -431,7 +431,12 @@ std::vector<std::size_t> drop(Group& group, const Now& now) {
 }
 
 std::vector<std::size_t> forget(Group& group, const Now& now) {
-    return end_all(group, {State::delivered, State::failed, State::dropped}, State::forgotten, now);
+    std::vector<unsigned> owed;  // the news of this delivery stay news
+    for (const Member& member : group.members) owed.push_back(member.owed);
+    std::vector<std::size_t> changed =
+        end_all(group, {State::delivered, State::failed, State::dropped}, State::forgotten, now);
+    for (std::size_t place : changed) group.members[place].owed = owed[place];
+    return changed;
 }
 
 base::Time due(const Group& group) {

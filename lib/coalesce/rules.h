@@ -115,7 +115,7 @@ std::vector<std::size_t> release(Group& group, const Now& now);
 std::vector<std::size_t> retry(Group& group, std::span<const Group> siblings, const Policy& policy, const Now& now);
 /// Whoever waits, or failed, is given up: nobody is told, and further copies do not reach him.
 std::vector<std::size_t> drop(Group& group, const Now& now);
-/// Whoever has it, failed or was dropped is as one who was never named.
+/// Whoever has it, failed or was dropped is as one who was never named; but what is owed of him is told.
 std::vector<std::size_t> forget(Group& group, const Now& now);
 
 /// When the group is due next: the earliest of those pending; `never` where none is.

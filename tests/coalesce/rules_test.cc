@@ -400,6 +400,11 @@ TEST_CASE("by hand: retry, drop and forget do what they say to whom they can, an
         CHECK(after() == States{State::dropped, State::delivered, State::dropped, State::dropped, State::ignored});
         CHECK(life.group.members[0].owed == 0);
     }
+    SUBCASE("forget while a failure is still to be told") {
+        life.group.members[2].owed = tell_failed;
+        forget(life.group, now);
+        CHECK(life.group.members[2].owed == tell_failed);
+    }
     SUBCASE("forget") {
         CHECK(forget(life.group, now).size() == 3);
         CHECK(after() == States{State::pending, State::forgotten, State::forgotten, State::forgotten, State::ignored});

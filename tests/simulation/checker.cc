@@ -361,9 +361,8 @@ private:
     /// By the admin, or nobody wanted to be told.
     bool may_be_missing(const Key& key) const {
         const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
-        const bool forgotten_untold = refused && forgotten(key.first) > 0;  // with what was owed of him
         const bool failed = refused || set_aside(key.first);
-        return dropped(key) || forgotten_untold || (failed && may_be_silent(key.first));
+        return dropped(key) || (failed && may_be_silent(key.first));
     }
 
     /// Under each sender it is a message of its own, of which he may be told; under `observe` each copy is.
