@@ -603,9 +603,10 @@ std::shared_ptr<const Content> SqliteLedger::load_content(std::int64_t group) {
     content->body = row.text(1);
     content->body_size = static_cast<std::uint64_t>(row.integer(2));
     if (content->body_size == content->body.size()) return content;
+    std::uint64_t found = content->body.size();
     Rows extents = statements_->get_extents.query(group);
-    while (extents.next()) content->extents.push_back(extent_at(extents, 0));
-    return content;
+    while (extents.next()) found += content->extents.emplace_back(extent_at(extents, 0)).length;
+    return found == content->body_size ? content : nullptr;  // a body without one of its pieces is none
 }
 
 SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, unsigned most) {

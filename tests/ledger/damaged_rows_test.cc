@@ -226,4 +226,18 @@ TEST_CASE("lengths that add up beyond what a number holds keep no spool from bei
     CHECK(live_with(damage, {"extents", "length", "n = 0"}).empty());
 }
 
+TEST_CASE("a body of which a piece is not found is missing, not shorter") {
+    Damage damage;
+    REQUIRE(damage.make({"extents", "group_id", "n = 1"}, "77"));
+    damage.bench().open();
+    damage.bench().pass(minutes(2));
+    unsigned late = 0;
+    for (const Due& due : damage.bench().take_due()) {
+        if (due.message_id != "<late@x>") continue;
+        ++late;
+        CHECK_FALSE(due.content);
+    }
+    CHECK(late == 1);
+}
+
 TEST_SUITE_END();
