@@ -54,10 +54,8 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
     struct stat status;
     crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
     files_.unlink(directory_ + "/crashed");
-    if (crashed_) {
-        const std::vector<std::int64_t> marked = ledger_.suspects(base::never);
-        suspects_.insert(marked.begin(), marked.end());
-    }
+    const std::vector<std::int64_t> marked = ledger_.suspects(base::never);
+    suspects_.insert(marked.begin(), marked.end());
     sweep_segments();
     look_for_room();
     make_reserve();
@@ -170,10 +168,12 @@ void Spool::came_back(std::int64_t group) {
 }
 
 void Spool::suspect(const std::vector<std::int64_t>& groups, Moment moment) {
-    std::vector<std::int64_t> suspects;
-    std::ranges::copy_if(groups, std::back_inserter(suspects), [this](std::int64_t id) { return id < ledger_.first_new(); });
-    if (!crashed_ || suspects.empty()) return;
-    Operation mark{[&](const Context&) { ledger_.suspect(suspects); }};
+    std::vector<std::int64_t> marked;
+    std::ranges::copy_if(groups, std::back_inserter(marked), [this](std::int64_t id) {
+        return suspects_.contains(id) || (crashed_ && id < ledger_.first_new());
+    });
+    if (marked.empty()) return;
+    Operation mark{[&](const Context&) { ledger_.suspect(marked); }};
     attempt({&mark, 1}, moment);  // without room there is no mark, and mail goes out all the same
 }
 

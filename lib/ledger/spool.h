@@ -67,7 +67,7 @@ public:
     base::Time next_due(base::Time now);
     /// A group is in flight no more.
     void came_back(std::int64_t group);
-    /// Marks what is to be handed out, where the last end was a crash.
+    /// Marks what is to be handed out: all from before the start where the last end was a crash, else who has a mark.
     void suspect(const std::vector<std::int64_t>& groups, Moment moment);
     /// What is owed of a group becomes notices in the queue. Told::done says whether it could be stored.
     Told tell(std::int64_t group, Moment moment);
@@ -123,7 +123,7 @@ private:
     Segments segments_;
     std::map<UploadId, Upload> uploads_;
     std::set<std::int64_t> in_flight_;
-    std::set<std::int64_t> suspects_;    // were being sent at the crash, and did not come back since
+    std::set<std::int64_t> suspects_;    // were being sent at a crash, and did not come back since
     std::set<std::uint64_t> unmovable_;  // damaged: left where they are
     std::uint64_t free_ = 0;
     bool has_segments_ = true;  // until a sweep finds none

@@ -157,11 +157,14 @@ void forward_all(Bench& bench) try {
 bool takes_and_forwards(Bench& bench, const char* id, std::uint8_t content) {
     if (bench.offer(make_copy({"new@x.example"}, id, content)).status != Acceptance::Status::accepted) return false;
     bench.pass(minutes(2));
-    bool came = false;
-    for (const Due& due : bench.take_due()) {
-        if (due.message_id == id) came = bench.settle_all(due, What::delivered).ended.size() == 1;
+    for (int turns = 0; turns < 9; ++turns) {  // who seems to have crashed us goes before, alone
+        for (const Due& due : bench.take_due()) {
+            const bool ours = due.message_id == id;
+            const Settled settled = bench.settle_all(due, ours ? What::delivered : What::deferred);
+            if (ours) return settled.ended.size() == 1;
+        }
     }
-    return came;
+    return false;
 }
 
 /// Empty: as it should be.

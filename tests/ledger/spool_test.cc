@@ -646,6 +646,15 @@ TEST_CASE("what is being sent at three crashes in a row is set aside, and nothin
             REQUIRE(settlements.size() == 1);
             CHECK(settlements[0].group == poison);
         }
+        SUBCASE("a kill in between changes nothing") {
+            crash(false);
+            first = send();
+            REQUIRE(first.size() == 1);
+            CHECK(first[0].group == poison);
+            bench.settle_all(first[0], What::deferred, "450 later");
+            crash(true);
+            CHECK(bench.spool().ledger().set_aside().empty());
+        }
         SUBCASE("he comes back, and the next one goes") {
             bench.settle_all(first[0], What::deferred, "450 later");
             std::vector<Due> next = send();

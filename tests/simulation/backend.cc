@@ -164,7 +164,13 @@ bool Backend::connected(const std::shared_ptr<Wire>& wire) {
     if (mood.down || (mood.trouble > 0 && world->chance(mood.trouble / 2))) return false;
     auto session = std::make_shared<Session>(*this, wire);
     session->begin();
+    wires_.push_back(wire);
     return true;
+}
+
+void Backend::die() {
+    mood.down = true;
+    reset_all(std::exchange(wires_, {}));
 }
 
 }  // namespace simulation

@@ -5,6 +5,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "record.h"
 #include "wire.h"
@@ -24,6 +26,7 @@ public:
     explicit Backend(Record& record) : record_(record) {}
 
     bool connected(const std::shared_ptr<Wire>& wire);
+    void die();  // it is down from now on, and its connections are gone
     Mood mood;
     std::function<void()> on_poison;             // MAIL from Mail::poisoner has come
     std::set<std::string> unknown;               // 550 at RCPT
@@ -35,6 +38,7 @@ private:
     struct Session;
 
     Record& record_;
+    std::vector<std::weak_ptr<Wire>> wires_;
 };
 
 }  // namespace simulation

@@ -405,6 +405,15 @@ void Wire::reset() {
     });
 }
 
+void reset_all(const std::vector<std::weak_ptr<Wire>>& wires) {
+    world->after(20, [wires] {
+        for (const std::weak_ptr<Wire>& one : wires) {
+            const std::shared_ptr<Wire> wire = one.lock();
+            if (wire && std::exchange(wire->open_, false) && wire->inside.reset) wire->inside.reset();
+        }
+    });
+}
+
 void Wire::written(std::string bytes) {
     world->after(arrival(last_out_), [self = shared_from_this(), bytes = std::move(bytes)] {
         if (self->inside.drained) self->inside.drained(bytes.size());

@@ -133,7 +133,7 @@ private:
         some(6, [this] { unsure_commit(); });
         if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
         some(25, [this] { stop(); });
-        some(20, [this] { backend_.mood.down = true; });
+        some(20, [this] { world_.chance(50) ? backend_.die() : void(backend_.mood.down = true); });
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { jump(); });
         some(20, [this] { reload(); });

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "world.h"
 
@@ -36,11 +37,15 @@ public:
     void left();                      // it has closed its side
 
 private:
+    friend void reset_all(const std::vector<std::weak_ptr<Wire>>& wires);
     Microseconds arrival(Microseconds& last);
 
     bool open_ = true;
     Microseconds last_in_ = 0, last_out_ = 0;
 };
+
+/// At once and together, as by the end of the machine behind them.
+void reset_all(const std::vector<std::weak_ptr<Wire>>& wires);
 
 /// Connects to where the process listens; null: nobody does.
 std::shared_ptr<Wire> dial(const std::string& address);
