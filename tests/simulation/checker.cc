@@ -511,6 +511,7 @@ private:
                 if (taken->at > first + record_.window + tolerance) wrong("long after its window: " + sent.token);
             }
         }
+        if (record_.window == 0) return;  // nobody waits for anybody
         // Those who came at its very end may go along.
         const std::size_t least = (early.size() + record_.most_recipients - 1) / record_.most_recipients;
         const std::size_t most = (all.size() + record_.most_recipients - 1) / record_.most_recipients;
