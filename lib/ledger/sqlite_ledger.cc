@@ -59,6 +59,7 @@ struct SqliteLedger::Statements {
     Statement prune_apart{db, "DELETE FROM apart WHERE until <= ?"};
     Statement count_apart{db, "SELECT count(*) FROM apart"};
     Statement suspect{db, "UPDATE groups SET crashes = crashes + 1 WHERE id = ?"};
+    Statement absolve{db, "UPDATE groups SET crashes = 1 WHERE crashes > 1"};
     Statement suspects{db, "SELECT id FROM groups WHERE crashes > 0 AND due <= ?"};
     Statement crashed{db, "SELECT id FROM groups WHERE crashes >= 2"};
     Statement kept{db, "SELECT id FROM groups WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle LIMIT ?"};
@@ -430,7 +431,9 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
     return changed;
 }
 
+/// Whoever went alone before and did not come back, as when the process was ended meanwhile, is not to blame for this one.
 void SqliteLedger::suspect(const std::vector<std::int64_t>& groups) {
+    statements_->absolve.run();
     for (std::int64_t group : groups) statements_->suspect.run(group);
 }
 

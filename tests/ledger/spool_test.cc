@@ -655,6 +655,17 @@ TEST_CASE("what is being sent at three crashes in a row is set aside, and nothin
             crash(true);
             CHECK(bench.spool().ledger().set_aside().empty());
         }
+        SUBCASE("an end in between keeps him from coming back, and another one crashes") {
+            crash(false);
+            bench.change(Change::drop, {poison});
+            std::vector<Due> next = send();
+            REQUIRE(next.size() == 1);
+            CHECK(next[0].group == innocent);
+            crash(true);
+            std::vector<Settlement> settlements = bench.spool().ledger().set_aside();
+            REQUIRE(settlements.size() == 1);
+            CHECK(settlements[0].group == innocent);
+        }
         SUBCASE("he comes back, and the next one goes") {
             bench.settle_all(first[0], What::deferred, "450 later");
             std::vector<Due> next = send();
