@@ -448,8 +448,10 @@ base::Time due(const Group& group) {
 }
 
 bool needs_content(const Group& group) {
-    return std::ranges::any_of(
-        group.members, [](const Member& member) { return member.state == State::pending || member.state == State::failed; });
+    return std::ranges::any_of(group.members, [](const Member& member) {
+        const bool to_be_told = member.state == State::forgotten && member.owed != 0;  // with what he is told of
+        return member.state == State::pending || member.state == State::failed || to_be_told;
+    });
 }
 
 base::Time idle_since(const Group& group) {

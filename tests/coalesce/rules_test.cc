@@ -402,8 +402,12 @@ TEST_CASE("by hand: retry, drop and forget do what they say to whom they can, an
     }
     SUBCASE("forget while a failure is still to be told") {
         life.group.members[2].owed = tell_failed;
+        life.group.members[0].state = State::delivered;
         forget(life.group, now);
         CHECK(life.group.members[2].owed == tell_failed);
+        CHECK(needs_content(life.group));
+        life.group.members[2].owed = 0;
+        CHECK_FALSE(needs_content(life.group));
     }
     SUBCASE("forget") {
         CHECK(forget(life.group, now).size() == 3);
