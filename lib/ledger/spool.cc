@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 
 #include "ledger/spool_error.h"
 
@@ -140,26 +139,24 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
     return end_all(done, !done, {});
 }
 
-bool Spool::suspect_is_due(base::Time now, std::int64_t& group) {
-    if (suspects_.empty()) return false;
+/// Marked since the start is nobody's suspect yet.
+std::optional<std::int64_t> Spool::due_suspect(base::Time now) {
+    if (suspects_.empty()) return std::nullopt;
     for (std::int64_t id : ledger_.suspects(now)) {
-        if (!suspects_.contains(id)) continue;  // marked since
-        group = id;
-        return true;
+        if (suspects_.contains(id)) return id;
     }
-    return false;
+    return std::nullopt;
 }
 
 std::vector<std::int64_t> Spool::due(base::Time now, std::size_t most) {
-    std::int64_t suspect = 0;
-    if (!suspect_is_due(now, suspect)) return ledger_.due(now, most, in_flight_);
+    const std::optional<std::int64_t> suspect = due_suspect(now);
+    if (!suspect) return ledger_.due(now, most, in_flight_);
     if (!in_flight_.empty()) return {};
-    return {suspect};
+    return {*suspect};
 }
 
 base::Time Spool::next_due(base::Time now) {
-    std::int64_t suspect = 0;
-    return suspect_is_due(now, suspect) ? base::never : ledger_.next_due(in_flight_);
+    return due_suspect(now) ? base::never : ledger_.next_due(in_flight_);
 }
 
 void Spool::came_back(std::int64_t group) {

@@ -104,7 +104,7 @@ private:
         bool lost = false;
     };
 
-    bool suspect_is_due(base::Time now, std::int64_t& group);
+    std::optional<std::int64_t> due_suspect(base::Time now);
     Context context(Moment moment) const;
     bool attempt(std::span<Operation> operations, Moment moment);
     std::vector<Extent> upload(const OwedNotice& notice);

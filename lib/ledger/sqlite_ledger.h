@@ -59,10 +59,10 @@ public:
     Told tell(std::int64_t group, const OwedNotices& owed, const std::vector<std::vector<Extent>>& extents,
               const Context& context);
 
-    /// Those of the groups that were there at the start (SqliteLedger::first_new()) get a mark before they are handed out,
-    /// where the last end was a crash: what crashes us again and again is found by it.
+    /// These get one mark more before they are handed out: what crashes us again and again is found by it. Nobody else keeps
+    /// more than one.
     void suspect(const std::vector<std::int64_t>& groups);
-    /// Who has such a mark and is due by then.
+    /// Who has a mark and is due by then.
     std::vector<std::int64_t> suspects(base::Time now);
     /// Who still waits in a group that had two such marks when the third crash came.
     std::vector<Settlement> set_aside();
