@@ -136,7 +136,7 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
         return end_all(false, error.disk_full(), error.what());
     }
     const bool done = ledger_.commit(moment.boot, moment.wall);
-    return end_all(done, !done, {});
+    return end_all(done, !done, done ? "" : "no room on the disk");
 }
 
 /// Marked since the start is nobody's suspect yet.

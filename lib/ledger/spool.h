@@ -50,7 +50,7 @@ public:
         std::function<void(const Context&)> run;
         bool done = false;     // afterwards: it is durable
         bool no_room = false;  // afterwards: it is not, for want of room on the disk
-        std::string why{};     // afterwards: what SQLite said of it, where it did
+        std::string why{};     // afterwards: the reason, where it is not
     };
     /// Runs all as one transaction and commits once; where that fails they run again, each in one of its own. Throws
     /// SqliteLedger::CommitUnknown.
