@@ -1,7 +1,7 @@
 # What onecopy is built and tested with, and how it is installed on Debian and Ubuntu. Sourced by quickstart and check.
 
 build_packages=(g++ meson ninja-build pkg-config python3 libevent-dev libssl-dev libcrypt-dev libmimetic-dev libyaml-cpp-dev libsqlite3-dev
-    libsystemd-dev libncurses-dev libidn2-dev nlohmann-json3-dev libcli11-dev zlib1g-dev doctest-dev)
+    libsystemd-dev libncurses-dev libidn2-dev nlohmann-json3-dev libcli11-dev libdeflate-dev doctest-dev)
 # swaks does TLS by libnet-ssleay-perl, and Exim runs under libnss-wrapper.
 test_packages=(clang-format mandoc fetchmail getmail6 dovecot-pop3d dovecot-lmtpd postfix strace faketime sqlite3 systemd swaks openssl
     libnet-ssleay-perl libnss-wrapper prometheus chromium libbenchmark-dev e2fsprogs iproute2)

@@ -1,8 +1,8 @@
 #include "ledger/segment.h"
 
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <cerrno>
 #include <charconv>
@@ -12,7 +12,7 @@ namespace onecopy::ledger {
 namespace {
 
 std::uint32_t crc_of(std::string_view bytes) {
-    return static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+    return ::libdeflate_crc32(0, bytes.data(), bytes.size());
 }
 
 std::string segment_path(const std::string& directory, std::uint64_t segment) {
