@@ -181,6 +181,7 @@ void LedgerThread::State::turn() {
     gather();
     spool_.look_for_room();
     commit();
+    flush_answers();  // who was answered need not wait for what others are told, and for what goes out next
     tell();
     watch_room();
     hand_out();
