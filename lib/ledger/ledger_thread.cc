@@ -103,7 +103,10 @@ private:
     void take(Request request);
     void take_one(Append request);
     void take_one(Abandon request) { spool_.abandon(request.upload); }
-    void take_one(Offer request) { offers_.push_back(std::move(request)); }
+    void take_one(Offer request) {
+        spool_.complete_upload(request.copy);
+        offers_.push_back(std::move(request));
+    }
     void take_one(Want request) { wanted_ += request.count; }
     void take_one(Settle request) { settles_.push_back(std::move(request)); }
     void take_one(Alter request) { alters_.push_back(std::move(request)); }

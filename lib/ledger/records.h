@@ -24,7 +24,7 @@ struct Copy {
     coalesce::Arriving arriving;
     message::Arrival arrival;
     std::string header;  // canonical, without the blank line; empty where `untouched`
-    std::string body;    // canonical, with the blank line on top; empty where it was uploaded
+    std::string body;    // canonical, with the blank line on top; of an upload: its last piece, up to most_extent_bytes
     UploadId upload = 0;
     std::uint64_t size = 0;  // header and body
     bool eight_bit = false;

@@ -93,6 +93,12 @@ bool Spool::append(UploadId id, std::string_view piece) {
     return !upload.lost;
 }
 
+void Spool::complete_upload(Copy& copy) {
+    if (copy.upload == 0 || copy.body.empty()) return;
+    append(copy.upload, copy.body);  // where it fails the upload is not whole
+    copy.body = {};
+}
+
 /// What can't be synced is lost with all that was not synced yet: nobody was told that it is safe. The kernel tells of a
 /// failure once, to whoever asks first; so this is the only place that asks.
 bool Spool::sync_segments() {

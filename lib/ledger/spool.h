@@ -44,6 +44,8 @@ public:
     /// False: it can't be written; the upload is lost, its offer will be refused.
     bool append(UploadId upload, std::string_view piece);
     void abandon(UploadId upload) { uploads_.erase(upload); }
+    /// The last piece of a copy's upload goes where the others lie.
+    void complete_upload(Copy& copy);
 
     /// One piece of a batch. `run` is called inside the transaction, more than once where all had to be undone.
     struct Operation {

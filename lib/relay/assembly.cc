@@ -80,6 +80,11 @@ void Assembly::finish() {
     identity_ = builder_.finish();
 }
 
+std::string Assembly::take_body() {
+    body_.erase(0, std::exchange(given_, 0));
+    return std::move(body_);
+}
+
 std::string Assembly::take_piece(std::size_t least) {
     std::size_t left = body_.size() - given_;
     if (left == 0 || left < least) return {};

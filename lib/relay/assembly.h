@@ -29,7 +29,7 @@ public:
     std::size_t hops() const { return hops_; }
     /// After finish().
     std::string take_header() { return std::move(header_); }
-    std::string take_body() { return std::move(body_); }
+    std::string take_body();  // but for the pieces that were taken
     message::Identity& identity() { return identity_; }
 
 private:

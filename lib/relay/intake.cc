@@ -332,7 +332,7 @@ void Intake::refuse(const Reply& reply) {
 
 /// From here on the ledger decides; what this connection still does, or its end, changes nothing of that.
 void Intake::offer() {
-    if (incoming_->assembly.large()) upload(true);
+    if (incoming_->assembly.large()) upload(false);
     const bool observed =
         settings_->addresses.observe && !incoming_->assembly.untouched();  // what can't be compared merges never
     ledger::Copy copy = make_copy();

@@ -268,8 +268,9 @@ TEST_CASE("pieces that can't be written put the message off, once, and the next 
     Stand stand;
     std::filesystem::remove_all(stand.directory.path() + "/segments");
     CHECK(stand.send("<1@x>", lines_of_text(3 << 20) + "\r\n") == "452 4.3.1");
-    CHECK(stand.send("<2@x>") == "250 2.0.0");
-    CHECK(stand.client.replies().size() == 10);
+    CHECK(stand.send("<2@x>", lines_of_text(100'000) + "\r\n") == "451 4.3.0");
+    CHECK(stand.send("<3@x>") == "250 2.0.0");
+    CHECK(stand.client.replies().size() == 14);
     CHECK(stand.copies() == 1);
     CHECK(stand.budget_is_free());
 }
