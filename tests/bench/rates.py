@@ -68,14 +68,16 @@ def measure(kind, scenario, directory, source=load, behind=Sink):
         part = others.part()
         processes = relay.processes()
         copies = scenario.messages * scenario.copies
+        flushed, written = flushes.count() - flushed, bytes_written(processes) - written
         figures = {
             "others": 100 * part,
             "flush": flush_milliseconds(place, 50),
+            "same": flush_milliseconds(place, 50, written // flushed) if flushed else 0,
             "accepted": report["rate"],
             "whole": copies / (after["at"] - report["began"]),
             "cpu": 1000 * (cpu_seconds(processes) - used) / copies,
-            "flushes": (flushes.count() - flushed) / copies,
-            "written": (bytes_written(processes) - written) / (copies * scenario.size),
+            "flushes": flushed / copies,
+            "written": written / (copies * scenario.size),
             "memory": peak_memory(processes) / (1 << 20),
             "transactions": (after["transactions"] - before["transactions"]) / copies,
         }
@@ -95,9 +97,10 @@ FIGURES = [
     ("max", "answer max ms", "{:.2f}", False),
     ("transactions", "deliveries each", "{:.2f}", False),
     ("flush", "a flush of this disk ms", "{:.2f}", False),
+    ("same", "a flush of as much ms", "{:.2f}", False),
     ("others", "% of the machine: others", "{:.0f}", False),
 ]
-OF_THE_MACHINE = ("flush", "others")
+OF_THE_MACHINE = ("flush", "same", "others")
 
 
 def spread(values, form):

@@ -203,12 +203,12 @@ def peak_memory(processes):
     return 1024 * sum(int(each[1]) - int(each[2]) for each in found if each)
 
 
-def flush_milliseconds(directory, times=100):
-    """What the disk takes now to make 4 KiB durable."""
+def flush_milliseconds(directory, times=100, size=4096):
+    """What the disk takes now to make so many bytes durable, at the end of a file."""
     taken = []
     with tempfile.TemporaryFile(dir=directory) as file:
         for _ in range(times):
-            file.write(bytes(4096))
+            file.write(bytes(size))
             file.flush()
             began = time.monotonic()
             os.fdatasync(file.fileno())
