@@ -53,11 +53,38 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
 
     void received(const std::string& bytes) {
         input += bytes;
-        for (std::size_t end; listening && (end = input.find("\r\n")) != input.npos;) {
-            const std::string line = input.substr(0, end);
-            input.erase(0, end + 2);
-            in_data ? content_line(line) : command(line);
+        while (listening && (chunk_left > 0 ? take_chunk() : take_line())) {
         }
+    }
+
+    bool take_line() {
+        const std::size_t end = input.find("\r\n");
+        if (end == input.npos) return false;
+        const std::string line = input.substr(0, end);
+        input.erase(0, end + 2);
+        in_data ? content_line(line) : command(line);
+        return true;
+    }
+
+    /// RFC 3030; what comes is one chunk.
+    void begin_chunk(const std::string& line) {
+        if (recipients.empty() || !line.ends_with(" LAST")) return say("503 5.5.1 no\r\n");
+        if (trouble()) {  // it need not await the rest
+            say("451 4.3.0 later\r\n");
+            return bye();
+        }
+        content.clear();
+        chunk_left = std::strtoull(line.c_str() + 5, nullptr, 10);
+        if (chunk_left == 0) verdict();
+    }
+
+    bool take_chunk() {
+        const std::size_t size = std::min(chunk_left, input.size());
+        content += input.substr(0, size);
+        input.erase(0, size);
+        chunk_left -= size;
+        if (chunk_left == 0) verdict();
+        return !input.empty();
     }
 
     void command(const std::string& line) {
@@ -67,6 +94,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
             if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
             if (backend.mood.dsn) text += "250-DSN\r\n";
+            if (backend.mood.chunking) text += "250-CHUNKING\r\n";
             say(text + "250 SIZE 0\r\n");
         } else if (verb == "MAIL") {
             mail.clear();
@@ -83,6 +111,8 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             in_data = true;
             content.clear();
             say("354 go on\r\n");
+        } else if (verb == "BDAT" && backend.mood.chunking) {
+            begin_chunk(line);
         } else if (verb == "RSET") {
             recipients.clear();
             parameters.clear();
@@ -122,6 +152,10 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             return;
         }
         in_data = false;
+        verdict();
+    }
+
+    void verdict() {
         if (trouble()) return cut();
         if (trouble()) return say("451 4.3.0 later\r\n");
         auto spoils = [this](const std::string& one) { return backend.spoilers.contains(one); };
@@ -157,6 +191,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     std::string input, mail, content;
     std::vector<std::string> recipients, parameters;
     Microseconds due = 0;
+    std::size_t chunk_left = 0;
     bool in_data = false, listening = true, dead = false;
 };
 

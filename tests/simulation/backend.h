@@ -21,7 +21,7 @@ public:
         bool down = false;                   // refuses connections
         bool slow = false;                   // takes up to 20 seconds for an answer, now and then
         std::size_t most_recipients = 1000;  // 452 beyond
-        bool dsn = true, pipelining = true;
+        bool dsn = true, pipelining = true, chunking = false;
     };
     explicit Backend(Record& record) : record_(record) {}
 

@@ -108,17 +108,26 @@ private:
 
     void submissions() {
         for (const Submission& one : record_.submissions) {
-            if (one.reply / 100 == 5) wrong("5xx for good mail: " + message(one).token);
+            replies(one);
             note_named(one);
             meant_.push_back(meant(one));
             if (meant_.back().contains(record_.postmaster))
                 named_.insert({message(one).token, message(one).sender, record_.postmaster});
             for (const std::string& recipient : meant_.back()) {
                 const Key key{message(one).token, recipient};
-                if (one.reply == 250) acknowledged_.insert(key);
-                if (one.reply == 250 || (one.reply == 0 && one.finished))
-                    may_come_.insert({message(one).token, message(one).sender, recipient});
+                if (one.acknowledged()) acknowledged_.insert(key);
+                if (one.may_come()) may_come_.insert({message(one).token, message(one).sender, recipient});
             }
+        }
+    }
+
+    /// One, or one for each recipient (RFC 2033), and the same for all: there is one commit.
+    void replies(const Submission& one) {
+        const std::size_t most = record_.lmtp ? one.recipients.size() : 1;
+        if (one.replies.size() > most) wrong("an answer too much: " + message(one).token);
+        for (int code : one.replies) {
+            if (code / 100 == 5) wrong("5xx for good mail: " + message(one).token);
+            if (code != one.replies.front()) wrong("other answers for other recipients: " + message(one).token);
         }
     }
 
@@ -156,6 +165,7 @@ private:
         for (const std::string& recipient : record_.turned_away) {
             if (record_.foreign != "reject" || !is_foreign(recipient)) wrong("5xx for a good recipient: " + recipient);
         }
+        for (const std::string& what : record_.rebuffs) wrong("5xx for " + what);
     }
 
     const Message* find(const std::string& token, const std::string& sender) const {
@@ -240,8 +250,8 @@ private:
             for (const std::string& recipient : one.recipients) {
                 Offered& copy = all[{one.header, recipient}];
                 copy.token = message(one).token;
-                copy.taken += one.reply == 250;
-                copy.most += one.reply == 250 || (one.reply == 0 && one.finished);
+                copy.taken += one.acknowledged();
+                copy.most += one.may_come();
             }
         }
         return all;
@@ -426,7 +436,7 @@ private:
     /// only those are looked at that came when all was well.
     void crashes() {
         const auto rounds = std::ranges::count_if(record_.submissions, [this](const Submission& one) {
-            return message(one).token == record_.poison && (one.reply == 250 || (one.reply == 0 && one.finished));
+            return message(one).token == record_.poison && one.may_come();
         });
         if (record_.late_crashes > 3 * static_cast<std::size_t>(rounds))
             wrong("crashed " + std::to_string(record_.late_crashes) + " times with " + record_.poison);
@@ -457,7 +467,7 @@ private:
         if (commanded_later(Command::What::drop, command.token, command.asked)) return;
         if (std::ranges::count(record_.messages, command.token, &Message::token) > 1) return;  // served elsewhere, maybe
         const bool named =
-            names(key, [&](const Submission& one) { return one.offered > *command.done && one.reply == 250; });
+            names(key, [&](const Submission& one) { return one.offered > *command.done && one.acknowledged(); });
         const bool came = std::ranges::any_of(deliveries(key), [&](const Taken* one) { return one->at > *command.done; });
         if (named && !came) wrong("forgotten, and yet it did not come again: " + command.token + " to " + recipient);
     }
@@ -491,7 +501,7 @@ private:
         std::vector<std::size_t> taken_in;
         for (std::size_t i = 0; i < record_.submissions.size(); ++i) {
             const Submission& one = record_.submissions[i];
-            if (message(one).token == sent.token && one.reply == 250) taken_in.push_back(i);
+            if (message(one).token == sent.token && one.acknowledged()) taken_in.push_back(i);
         }
         if (taken_in.empty()) return;
         auto replied = [this](std::size_t i) { return record_.submissions[i].replied; };

@@ -15,6 +15,7 @@ public:
     struct Manner {
         unsigned clumsy = 0;    // chance in percent that a session is cut
         bool gives_up = false;  // what was refused once is not brought again
+        bool chunks = false;    // BDAT instead of DATA
     };
     Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, Manner manner);
     void start(Microseconds delay);
@@ -22,17 +23,22 @@ public:
 
 private:
     void connect();
+    void write_content();
+    std::size_t steps() const;
     void received(const std::string& bytes);
     void reply(int code);
+    void send_piece(std::size_t number);
+    void verdict(int code);
     void say(const std::string& bytes);
     void lost(Microseconds delay);
+    void leave();
     void end();
 
     Record& record_;
     std::size_t message_;
     std::vector<std::string> recipients_;
     std::vector<std::string> taken_;  // of them in this session
-    std::string trace_;
+    std::string header_;
     Manner manner_;
     unsigned tries_ = 0;
     std::uint64_t session_ = 0;
@@ -40,7 +46,10 @@ private:
     std::string input_;
     std::size_t step_ = 0;
     std::size_t submission_ = 0;
-    std::size_t cut_at_ = 0;  // the step at which this session is cut; 0: none
+    std::size_t cut_at_ = 0;           // the step whose answer is lost with the session, or behind them a piece; 0: none
+    std::vector<std::string> pieces_;  // what follows the recipients: each is answered
+    bool hasty_ = false;               // but no answer is awaited between them
+    bool quitting_ = false;
 };
 
 }  // namespace simulation

@@ -116,6 +116,7 @@ void Mail::bring(std::size_t number, Microseconds begin, Fetcher::Manner manner)
     const unsigned along = world->chance(30) ? 0 : 40;  // chance that a copy names one more
     auto send = [&](const std::string& recipient, std::vector<std::string> named) {
         const Microseconds spread = begin > 0 && world->chance(20) ? 6 * minute : manner.gives_up ? 0 : 20 * second;
+        manner.chunks = chunks_ && world->chance(80);
         auto fetcher = std::make_shared<Fetcher>(record_, number, std::move(named), trace_for(recipient), manner);
         fetcher->start(begin + world->between(0, spread));
     };

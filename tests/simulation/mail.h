@@ -38,6 +38,7 @@ private:
 
     Record& record_;
     std::size_t written_ = 0, copies_ = 0;
+    bool chunks_ = world->chance(40);  // fetchers know CHUNKING
 };
 
 }  // namespace simulation

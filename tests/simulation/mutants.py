@@ -80,6 +80,15 @@ FAULTS = [
      "        Due one = spool_.load_due(group, moment_);\n        spool_.in_flight().insert(group);\n",
      "        Due one = spool_.load_due(group, moment_);\n"),
     ("notify-lost", "lib/coalesce/rules.cc", "        member.options = recipient.options;\n        member.apart", "        member.apart"),
+    # what is spoken
+    ("one-answer-for-all", "lib/smtp/server_session.cc",
+     "const std::size_t more = options_.lmtp && reply.code != 421 ?", "const std::size_t more = false ?"),
+    ("who-was-refused-is-answered-too", "lib/smtp/server_commands.cc",
+     "    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);\n    ++recipients_;\n",
+     "    ++recipients_;\n    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);\n"),
+    ("chunk-ends-its-line", "lib/smtp/server_session.cc", "if (in.ended && in.last_chunk) in.decoder", "if (in.ended) in.decoder"),
+    ("sent-chunk-has-dots", "lib/smtp/running_transaction.cc", "    if (chunked()) {\n        out += piece;",
+     "    if (false) {\n        out += piece;"),
     # clock
     ("clock-goes-back", "lib/ledger/clock.cc", "std::clamp(wall - stored.wall, base::Duration(0), longest_stop)",
      "std::min(wall - stored.wall, longest_stop)"),

@@ -29,9 +29,13 @@ struct Submission {
     std::size_t message = 0;
     std::vector<std::string> recipients;  // whom RCPT took
     std::string header;                   // trace fields and the author's
-    int reply = 0;                        // what the fetcher read; 0: nothing
+    std::vector<int> replies;             // to the data, as far as they were read: one; by LMTP one for each recipient
     Microseconds offered = 0, replied = 0;
     bool finished = false;  // all its bytes were sent
+
+    bool acknowledged() const { return !replies.empty() && replies.front() == 250; }
+    /// It was taken, or nobody knows.
+    bool may_come() const { return replies.empty() ? finished : acknowledged(); }
 };
 
 /// One transaction that the backend took.
@@ -76,12 +80,14 @@ struct Record {
     std::vector<Microseconds> starts;
     std::vector<std::pair<Microseconds, Microseconds>> bad_disk;
     std::vector<std::string> turned_away;  // recipients, by 5xx
+    std::vector<std::string> rebuffs;      // 5xx to what was neither a recipient nor the data
     std::vector<std::string> unusable;     // spools that were refused while the disk was well
     Microseconds window = 0;
     std::size_t most_recipients = 0;
     bool calm = false;   // no fault, no jump, no restart: what is promised for good weather is looked at too
     std::string notify;  // sender, postmaster
     std::string postmaster;
+    bool lmtp = false;                    // is spoken by fetchers
     bool has_strangers = false;           // people elsewhere, too, are in To
     std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
     bool recovers = false;                // further recipients are read from Delivered-To,

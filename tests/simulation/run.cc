@@ -63,6 +63,8 @@ private:
     void choose_config() {
         config_.hostname = "proxy.corp.example";
         config_.listen.emplace_back().address = "127.0.0.1:2525";
+        record_.lmtp = world_.chance(30);
+        config_.listen[0].protocol = record_.lmtp ? config::Protocol::lmtp : config::Protocol::smtp;
         config_.backend.servers = {"127.0.0.1:2501"};
         if (world_.chance(30)) config_.backend.servers.push_back("127.0.0.1:2502");
         config_.backend.tls = config::BackendTls::none;
@@ -103,6 +105,7 @@ private:
     void choose_backend() {
         backend_.mood.dsn = record_.dsn = world_.chance(70);
         backend_.mood.pipelining = world_.chance(70);
+        backend_.mood.chunking = world_.chance(50);
         if (record_.calm) return;
         backend_.mood.slow = world_.chance(50);
         backend_.mood.trouble = world_.chance(40) ? 0 : world_.chance(50) ? 3 : 10;
