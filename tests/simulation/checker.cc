@@ -72,11 +72,19 @@ bool goes(const std::string& field) {
     return false;
 }
 
+/// In whatever domain.
+bool shows(const std::string& text, const std::string& recipient) {
+    return text.find(recipient.substr(0, recipient.find('@') + 1)) != text.npos;
+}
+
 class Check {
 public:
     explicit Check(const Record& record) : record_(record) {}
 
     std::vector<std::string> run() {
+        for (Submission& one : record_.submissions) {
+            for (std::string& recipient : one.recipients) recipient = rewritten(recipient);
+        }
         for (const std::string& why : record_.unusable) wrong("the spool can't be used: " + why);
         submissions();
         turned_away();
@@ -142,10 +150,16 @@ private:
         if (!found.empty() && std::ranges::count(one.recipients, found) == 0) recovered_.insert({token, found});
     }
 
+    /// As an address stands for one of ours.
+    std::string rewritten(const std::string& address) const {
+        const std::size_t domain = address.find('@') + 1;
+        return record_.rewritten.contains(address.substr(domain)) ? address.substr(0, domain) + "corp.example" : address;
+    }
+
     static bool is_foreign(const std::string& recipient) { return recipient.ends_with("@elsewhere.example"); }
 
     std::string recovered(const Submission& one) const {
-        const std::string found = record_.recovers ? value_of(parse(one.header), "Delivered-To") : "";
+        const std::string found = record_.recovers ? rewritten(value_of(parse(one.header), "Delivered-To")) : "";
         return is_foreign(found) ? "" : found;
     }
 
@@ -220,8 +234,7 @@ private:
         for (const std::string& field : got.fields) all += field;
         for (const std::string& recipient : sent.recipients) {
             const bool shown = std::ranges::count(sent.shown, recipient) > 0;
-            if (!shown && all.find(recipient) != std::string::npos)
-                wrong("a blind recipient is shown: " + sent.token + " " + recipient);
+            if (!shown && shows(all, recipient)) wrong("a blind recipient is shown: " + sent.token + " " + recipient);
         }
         if (std::ranges::any_of(fields, goes)) wrong("a field that should have gone: " + sent.token);
         const bool is_copy = std::ranges::any_of(record_.submissions, [&](const Submission& one) {
@@ -247,7 +260,7 @@ private:
     std::map<Copy, Offered> offered() const {
         std::map<Copy, Offered> all;
         for (const Submission& one : record_.submissions) {
-            for (const std::string& recipient : one.recipients) {
+            for (const std::string& recipient : meant(one)) {
                 Offered& copy = all[{one.header, recipient}];
                 copy.token = message(one).token;
                 copy.taken += one.acknowledged();
@@ -282,7 +295,7 @@ private:
                 continue;
             }
             const bool blind = std::ranges::any_of(sent.recipients, [&](const std::string& one) {
-                return std::ranges::count(sent.shown, one) == 0 && field.find(one) != std::string::npos;
+                return std::ranges::count(sent.shown, one) == 0 && shows(field, one);
             });
             if (!goes(field) && !blind) return false;
         }
@@ -313,7 +326,7 @@ private:
         for (const Message& one : record_.messages) {
             if (one.token != token) continue;
             for (const std::string& recipient : one.recipients) {
-                if (std::ranges::count(one.shown, recipient) == 0 && body.find(recipient, begin) != body.npos)
+                if (std::ranges::count(one.shown, recipient) == 0 && shows(body.substr(begin), recipient))
                     wrong("a blind recipient is shown in a notice: " + token + " " + recipient);
             }
         }
@@ -529,7 +542,7 @@ private:
             wrong("in " + std::to_string(transactions.size()) + " transactions: " + sent.token);
     }
 
-    const Record& record_;
+    Record record_;
     std::vector<std::string> problems_;
     std::set<Key> acknowledged_;
     std::set<std::tuple<std::string, std::string, std::string>> may_come_;  // token, sender, recipient

@@ -97,8 +97,16 @@ void Mail::finish(Message& message, Body body) {
     message.body += "end\r\n";
 }
 
+/// Whoever has no domain of its own says another one, now and then.
+std::string Mail::spelled(const std::string& recipient) const {
+    if (!recipient.ends_with("@corp.example") || record_.rewritten.empty() || world->chance(40)) return recipient;
+    const std::string& domain = world->chance(50) ? *record_.rewritten.begin() : *record_.rewritten.rbegin();
+    return recipient.substr(0, recipient.find('@') + 1) + domain;
+}
+
 /// What the host of the mailbox writes on the copy for one recipient.
-std::string Mail::trace_for(const std::string& recipient) {
+std::string Mail::trace_for(const std::string& owner) {
+    const std::string recipient = spelled(owner);
     const std::string copy = std::to_string(++copies_);
     std::string trace;
     if (world->chance(50)) trace += "Return-Path: <bounce-" + copy + "@outside.example>\r\n";
@@ -136,6 +144,8 @@ std::vector<std::string> Mail::named_for(const Message& message, const std::stri
         if (std::ranges::count(named, other) == 0 && world->chance(along)) named.push_back(other);
     }
     if (named.empty()) named.push_back(record_.fallback);
+    if (world->chance(10)) named.push_back(named[0]);  // twice, maybe by two names
+    for (std::string& one : named) one = spelled(one);
     return named;
 }
 

@@ -31,7 +31,8 @@ private:
     enum class Body { any, small, large };
     Message write(Body body);
     void finish(Message& message, Body body);
-    std::string trace_for(const std::string& recipient);
+    std::string spelled(const std::string& recipient) const;
+    std::string trace_for(const std::string& owner);
     std::vector<std::string> named_for(const Message& message, const std::string& recipient, unsigned along);
     /// Every copy of it, from `begin` on.
     void bring(std::size_t number, Microseconds begin, Fetcher::Manner manner);

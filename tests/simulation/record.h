@@ -27,7 +27,7 @@ struct Message {
 /// One transaction of a fetcher.
 struct Submission {
     std::size_t message = 0;
-    std::vector<std::string> recipients;  // whom RCPT took
+    std::vector<std::string> recipients;  // whom RCPT took, as it named them
     std::string header;                   // trace fields and the author's
     std::vector<int> replies;             // to the data, as far as they were read: one; by LMTP one for each recipient
     Microseconds offered = 0, replied = 0;
@@ -90,6 +90,7 @@ struct Record {
     bool lmtp = false;                    // is spoken by fetchers
     bool has_strangers = false;           // people elsewhere, too, are in To
     std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
+    std::set<std::string> rewritten;      // domains that stand for ours where the fetcher, or the host's fields, say them
     bool recovers = false;                // further recipients are read from Delivered-To,
     std::string fallback;                 // and then this one is left out
     bool observe = false;                 // every copy goes as it came, and nothing else counts

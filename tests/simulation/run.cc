@@ -87,6 +87,8 @@ private:
     /// Whose mail it is: everybody's, or that of one domain, where mail for others, and whom the host's field names, matter.
     void choose_addressing() {
         config_.grouping.observe = record_.observe = world_.chance(8);
+        if (world_.chance(40)) record_.rewritten = {"localhost", "pop.example"};
+        for (const std::string& domain : record_.rewritten) config_.recipients.rewrite_domains[domain] = "corp.example";
         if (record_.observe || world_.chance(50)) return;
         config_.recipients.local_domains = {"corp.example"};
         record_.has_strangers = true;
