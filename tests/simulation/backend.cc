@@ -6,8 +6,21 @@
 
 namespace simulation {
 
+namespace {
+
+bool is_ascii(const std::string& text) {
+    return std::ranges::all_of(text, [](unsigned char c) { return c < 128; });
+}
+
+bool is_international(const std::string& mail) {
+    return mail.find(" SMTPUTF8") != mail.npos;
+}
+
+}  // namespace
+
 struct Backend::Session : std::enable_shared_from_this<Session> {
-    Session(Backend& owner, std::shared_ptr<Wire> connection) : backend(owner), wire(std::move(connection)) {}
+    Session(Backend& owner, unsigned port, std::shared_ptr<Wire> connection)
+        : backend(owner), wire(std::move(connection)), smtputf8(owner.mood.smtputf8.contains(port)) {}
 
     void begin() {
         auto self = shared_from_this();
@@ -95,6 +108,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
             if (backend.mood.dsn) text += "250-DSN\r\n";
             if (backend.mood.chunking) text += "250-CHUNKING\r\n";
+            if (smtputf8) text += "250-SMTPUTF8\r\n";
             say(text + "250 SIZE 0\r\n");
         } else if (verb == "MAIL") {
             mail.clear();
@@ -102,6 +116,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             parameters.clear();
             if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
             if (trouble()) return say("451 4.3.0 later\r\n");
+            if (is_international(line) ? !smtputf8 : !is_ascii(line)) return say("555 5.6.7 no\r\n");
             mail = line;
             say("250 2.1.0 ok\r\n");
         } else if (verb == "RCPT") {
@@ -129,6 +144,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (mail.empty()) return say("503 5.5.1 MAIL first\r\n");
         const std::size_t from = line.find('<') + 1, to = line.find('>');
         const std::string address = line.substr(from, to - from);
+        if (!is_ascii(line) && !is_international(mail)) return say("553 5.6.7 no\r\n");
         if (backend.unknown.contains(address)) {
             backend.record_.refused[address] = "unknown";
             return say("550 5.1.1 unknown\r\n");
@@ -192,12 +208,13 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     std::vector<std::string> recipients, parameters;
     Microseconds due = 0;
     std::size_t chunk_left = 0;
+    const bool smtputf8;
     bool in_data = false, listening = true, dead = false;
 };
 
-bool Backend::connected(const std::shared_ptr<Wire>& wire) {
+bool Backend::connected(unsigned port, const std::shared_ptr<Wire>& wire) {
     if (mood.down || (mood.trouble > 0 && world->chance(mood.trouble / 2))) return false;
-    auto session = std::make_shared<Session>(*this, wire);
+    auto session = std::make_shared<Session>(*this, port, wire);
     session->begin();
     wires_.push_back(wire);
     return true;

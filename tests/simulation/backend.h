@@ -22,10 +22,11 @@ public:
         bool slow = false;                   // takes up to 20 seconds for an answer, now and then
         std::size_t most_recipients = 1000;  // 452 beyond
         bool dsn = true, pipelining = true, chunking = false;
+        std::set<unsigned> smtputf8;  // the ports where it is offered
     };
     explicit Backend(Record& record) : record_(record) {}
 
-    bool connected(const std::shared_ptr<Wire>& wire);
+    bool connected(unsigned port, const std::shared_ptr<Wire>& wire);
     void die();  // it is down from now on, and its connections are gone
     Mood mood;
     std::function<void()> on_poison;             // MAIL from Mail::poisoner has come

@@ -208,6 +208,8 @@ private:
 
     void envelope(const Taken& taken, const Message& sent) {
         if (taken.recipients.size() > record_.most_recipients) wrong("too many recipients in a transaction: " + sent.token);
+        const bool international = taken.mail.find(" SMTPUTF8") != std::string::npos;
+        if (international != sent.international) wrong("SMTPUTF8 differs: " + taken.mail);
         if (!record_.dsn) return;
         if (taken.mail.find(sent.mail_parameters) == std::string::npos) wrong("RET or ENVID differ: " + taken.mail);
         if (sent.mail_parameters.empty() && taken.mail.find("ENVID") != std::string::npos) wrong("an ENVID: " + taken.mail);
@@ -229,6 +231,9 @@ private:
         std::vector<std::string> fields = got.fields;
         if (fields.empty() || !fields[0].starts_with("Received: from ") || fields[0].find("(onecopy)") == std::string::npos)
             return wrong("without our Received: " + sent.token);
+        const std::string protocol = record_.lmtp ? "LMTP" : sent.international ? "SMTP" : "ESMTP";
+        if (fields[0].find("with " + (sent.international ? "UTF8" + protocol : protocol) + " ") == std::string::npos)
+            wrong("our Received tells of another protocol: " + fields[0]);
         fields.erase(fields.begin());
         std::string all;
         for (const std::string& field : got.fields) all += field;

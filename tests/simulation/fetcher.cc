@@ -56,7 +56,7 @@ void Fetcher::connect() {
     input_.clear();
     taken_.clear();
     step_ = 0;
-    quitting_ = false;
+    smtputf8_ = quitting_ = false;
     write_content();
     cut_at_ = world->chance(manner_.clumsy) ? 1 + world->below(steps() + pieces_.size()) : 0;
     auto self = shared_from_this();
@@ -92,6 +92,7 @@ void Fetcher::received(const std::string& bytes) {
     for (std::size_t end; session == session_ && (end = input_.find("\r\n")) != input_.npos;) {
         const std::string line = input_.substr(0, end);
         input_.erase(0, end + 2);
+        smtputf8_ = smtputf8_ || line.substr(4) == "SMTPUTF8";
         if (line.size() > 3 && line[3] == '-') continue;
         reply(std::atoi(line.c_str()));
     }
@@ -114,7 +115,11 @@ void Fetcher::reply(int code) {
     if (!of_rcpt && code / 100 == 5) record_.rebuffs.push_back("step " + std::to_string(step) + " of " + message.token);
     if (code / 100 == 4 || (code / 100 == 5 && !of_rcpt)) return lost(world->between(second, 30 * second));
     if (step == 0) return say(record_.lmtp ? "LHLO fetcher.example\r\n" : "EHLO fetcher.example\r\n");
-    if (step == 1) return say("MAIL FROM:<" + message.sender + ">" + message.mail_parameters + "\r\n");
+    if (step == 1 && message.international && !smtputf8_) return lost(world->between(second, 60 * second));
+    if (step == 1) {
+        const std::string smtputf8 = message.international ? " SMTPUTF8" : "";
+        return say("MAIL FROM:<" + message.sender + ">" + smtputf8 + message.mail_parameters + "\r\n");
+    }
     if (step < rcpts + 2) {
         const std::string notify = message.notify.empty() ? "" : " NOTIFY=" + message.notify;
         return say("RCPT TO:<" + recipients_[step - 2] + ">" + notify + "\r\n");

@@ -44,6 +44,7 @@ private:
     std::uint64_t session_ = 0;
     std::shared_ptr<Wire> wire_;
     std::string input_;
+    bool smtputf8_ = false;  // is offered
     std::size_t step_ = 0;
     std::size_t submission_ = 0;
     std::size_t cut_at_ = 0;           // the step whose answer is lost with the session, or behind them a piece; 0: none

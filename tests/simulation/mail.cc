@@ -6,12 +6,12 @@
 namespace simulation {
 namespace {
 
-constexpr std::size_t people = 8, strangers = 2;
+constexpr std::size_t people = 8, all_people = 10, strangers = 2;
 
 }  // namespace
 
 std::string Mail::person(std::uint64_t number) {
-    return "p" + std::to_string(number) + "q@corp.example";
+    return "p" + std::to_string(number) + (number < people ? "q" : "q\u00e9") + "@corp.example";
 }
 
 void Mail::come_all() {
@@ -63,10 +63,13 @@ Message Mail::write(Body body) {
     Message message;
     message.token = "tok" + number + "en";
     message.message_id = "<" + number + "@outside.example>";
+    // What servers offer is known when the first mail has gone.
+    message.international = record_.international && body == Body::any && written_ > 1 && world->chance(70);
     message.sender = world->chance(10) ? "" : "sender" + number + "@outside.example";
+    if (message.international && !message.sender.empty() && world->chance(50)) message.sender = "\u00e9" + message.sender;
     if (world->chance(15)) message.mail_parameters = " RET=HDRS ENVID=e" + number;
     if (world->chance(20)) message.notify = world->chance(50) ? "NEVER" : "FAILURE";
-    for (std::size_t n = 0; n < people; ++n) {
+    for (std::size_t n = 0; n < (message.international ? all_people : people); ++n) {
         if (!world->chance(50)) continue;
         message.recipients.push_back(person(n));
         if (world->chance(60)) message.shown.push_back(person(n));

@@ -12,6 +12,7 @@ namespace simulation {
 class Mail {
 public:
     explicit Mail(Record& record) : record_(record) {}
+    /// From the ninth on they are international.
     static std::string person(std::uint64_t number);
 
     /// Some messages, of equal Message-ID or under two senders here and there, in the first minutes.

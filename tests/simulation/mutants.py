@@ -89,6 +89,11 @@ FAULTS = [
     ("chunk-ends-its-line", "lib/smtp/server_session.cc", "if (in.ended && in.last_chunk) in.decoder", "if (in.ended) in.decoder"),
     ("sent-chunk-has-dots", "lib/smtp/running_transaction.cc", "    if (chunked()) {\n        out += piece;",
      "    if (false) {\n        out += piece;"),
+    ("smtputf8-is-not-asked-for", "lib/smtp/running_transaction.cc", "    if (smtputf8_) line += \" SMTPUTF8\";\n", ""),
+    ("without-smtputf8-it-fails", "lib/smtp/running_transaction.cc",
+     'Outcome::deferred, {0, "5.6.7", "the server does not', 'Outcome::refused, {554, "5.6.7", "the server does not'),
+    ("smtputf8-goes-to-any-server", "lib/relay/backend.cc",
+     "return smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope); }", "return job.header != nullptr; }"),
     # clock
     ("clock-goes-back", "lib/ledger/clock.cc", "std::clamp(wall - stored.wall, base::Duration(0), longest_stop)",
      "std::min(wall - stored.wall, longest_stop)"),

@@ -16,7 +16,8 @@ struct Message {
     std::string token;  // in its subject and its body; equal tokens: equal content, under different senders
     std::string message_id;
     std::string sender;
-    std::string mail_parameters;          // of MAIL
+    std::string mail_parameters;          // RET and ENVID, of MAIL
+    bool international = false;           // by SMTPUTF8, with addresses beyond ASCII
     std::string notify;                   // NOTIFY= of each recipient; empty: none
     std::vector<std::string> shown;       // To and Cc
     std::vector<std::string> recipients;  // all of ours, the blind ones too
@@ -88,6 +89,7 @@ struct Record {
     std::string notify;  // sender, postmaster
     std::string postmaster;
     bool lmtp = false;                    // is spoken by fetchers
+    bool international = false;           // some mail is
     bool has_strangers = false;           // people elsewhere, too, are in To
     std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
     std::set<std::string> rewritten;      // domains that stand for ours where the fetcher, or the host's fields, say them

@@ -34,7 +34,7 @@ public:
           mail_(record_),
           admin_(record_, mail_, disk_.spool()) {
         base::log::set_level(tracing ? base::Level::debug : base::Level::error);
-        on_connect = [this](unsigned, const std::shared_ptr<Wire>& wire) { return backend_.connected(wire); };
+        on_connect = [this](unsigned port, const std::shared_ptr<Wire>& wire) { return backend_.connected(port, wire); };
         Fetcher::under_way = 0;
     }
 
@@ -108,12 +108,17 @@ private:
         backend_.mood.dsn = record_.dsn = world_.chance(70);
         backend_.mood.pipelining = world_.chance(70);
         backend_.mood.chunking = world_.chance(50);
+        record_.international = world_.chance(50);
+        smtputf8_ = {2501, 2502};
+        if (!record_.calm && config_.backend.servers.size() > 1 && world_.chance(70))
+            smtputf8_.erase(world_.chance(50) ? 2501 : 2502);
+        backend_.mood.smtputf8 = smtputf8_;
         if (record_.calm) return;
         backend_.mood.slow = world_.chance(50);
         backend_.mood.trouble = world_.chance(40) ? 0 : world_.chance(50) ? 3 : 10;
         if (world_.chance(20)) backend_.mood.most_recipients = 1 + world_.below(3);
-        if (world_.chance(30)) backend_.unknown.insert(Mail::person(world_.below(8)));
-        if (world_.chance(20)) backend_.spoilers.insert(Mail::person(world_.below(8)));
+        if (world_.chance(30)) backend_.unknown.insert(somebody());
+        if (world_.chance(20)) backend_.spoilers.insert(somebody());
         if (world_.chance(20))
             backend_.greylisted[Mail::person(world_.below(8))] = static_cast<unsigned>(1 + world_.below(4));
         if (world_.chance(10)) {
@@ -122,6 +127,8 @@ private:
             config_.delivery.expire = std::chrono::hours(1);
         }
     }
+
+    std::string somebody() { return Mail::person(world_.below(record_.international ? 10 : 8)); }
 
     void plan_trouble() {
         auto some = [this](unsigned percent, auto&& what) {
@@ -140,6 +147,7 @@ private:
         some(25, [this] { stop(); });
         some(20, [this] { world_.chance(50) ? backend_.die() : void(backend_.mood.down = true); });
         some(30, [this] { backend_.mood.down = false; });
+        some(20, [this] { lose_smtputf8(); });
         some(20, [this] { jump(); });
         some(20, [this] { reload(); });
         some(10, [this] { release(); });
@@ -231,6 +239,12 @@ private:
     void stop_backend(Microseconds time) {
         backend_.mood.down = true;
         world_.after(time, [this] { backend_.mood.down = false; });
+    }
+
+    /// What was taken before waits for a server that has it.
+    void lose_smtputf8() {
+        backend_.mood.smtputf8.clear();
+        world_.after(world_.between(second, 5 * minute), [this] { backend_.mood.smtputf8 = smtputf8_; });
     }
 
     void fail_disk(Disk::Faults faults, Microseconds time) {
@@ -342,6 +356,7 @@ private:
         backend_.mood.trouble = 0;
         backend_.mood.down = false;
         backend_.mood.slow = false;
+        backend_.mood.smtputf8 = smtputf8_;
     }
 
     void end() {
@@ -367,6 +382,7 @@ private:
     config::Config config_;
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
+    std::set<unsigned> smtputf8_;  // the backend's ports where it is offered
     Death death_ = Death::any;
     bool stopping_ = false, stopped_ = false, healed_ = false;
 };
