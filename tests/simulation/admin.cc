@@ -39,7 +39,8 @@ void Admin::change(ledger::LedgerThread& ledger, Command::What what, States stat
     const bool drops = what == Command::What::drop;
     world->trace((drops ? "drop " : "forget ") + group.subject + " from " + group.sender);
     const std::size_t number = record_.commands.size();
-    record_.commands.push_back({what, group.subject, group.sender, who_is(group, states), world->now(), std::nullopt});
+    record_.commands.push_back(
+        {what, group.subject, group.message_id, group.sender, who_is(group, states), world->now(), std::nullopt});
     ledger.change(drops ? ledger::Change::drop : ledger::Change::forget, {group.id}, [this, number](const auto& changed) {
         if (changed.groups == 0) return;
         Command& command = record_.commands[number];

@@ -1,6 +1,7 @@
 // Holds a run against what was promised. It knows nothing of the product: SMTP and header fields are read here anew.
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -9,7 +10,7 @@
 namespace simulation {
 namespace {
 
-using Key = std::pair<std::string, std::string>;  // token, recipient
+using Key = std::pair<std::string, std::string>;  // identity of a message, recipient
 
 constexpr Microseconds settle_time = 500 * millisecond;  // from the backend's 250 to our record, on a disk that works
 constexpr Microseconds stuck_time = 30 * second;         // the same after the disk works again
@@ -77,6 +78,11 @@ bool shows(const std::string& text, const std::string& recipient) {
     return text.find(recipient.substr(0, recipient.find('@') + 1)) != text.npos;
 }
 
+struct Delivery {
+    const Taken* taken;
+    const Message* sent;  // by its content and sender
+};
+
 class Check {
 public:
     explicit Check(const Record& record) : record_(record) {}
@@ -112,6 +118,27 @@ private:
         if (problems_.size() < 20) problems_.push_back(std::move(what));
     }
 
+    bool matches(const char* part) const { return record_.match.contains(part); }
+
+    /// What copies of one message have in common in this run, but for the sender.
+    std::string identity(const std::string& token, const std::string& message_id) const {
+        return (matches("content") ? token : "") + (matches("message-id") ? message_id : "");
+    }
+    std::string identity(const Message& one) const { return identity(one.token, one.message_id); }
+    std::string identity(const Command& one) const { return identity(one.token, one.message_id); }
+
+    /// All those messages.
+    std::vector<const Message*> messages(const std::string& id) const {
+        std::vector<const Message*> all;
+        for (const Message& one : record_.messages) {
+            if (identity(one) == id) all.push_back(&one);
+        }
+        return all;
+    }
+
+    /// Whose transactions those of this sender are.
+    std::string apart(const std::string& sender) const { return matches("sender") ? sender : "anybody"; }
+
     const Message& message(const Submission& submission) const { return record_.messages[submission.message]; }
 
     void submissions() {
@@ -119,12 +146,11 @@ private:
             replies(one);
             note_named(one);
             meant_.push_back(meant(one));
-            if (meant_.back().contains(record_.postmaster))
-                named_.insert({message(one).token, message(one).sender, record_.postmaster});
+            if (meant_.back().contains(record_.postmaster)) note_named(message(one), record_.postmaster);
             for (const std::string& recipient : meant_.back()) {
-                const Key key{message(one).token, recipient};
-                if (one.acknowledged()) acknowledged_.insert(key);
-                if (one.may_come()) may_come_.insert({message(one).token, message(one).sender, recipient});
+                const Key key{identity(message(one)), recipient};
+                if (one.acknowledged()) acknowledged_.emplace_back(&one, recipient);
+                if (one.may_come()) may_come_.insert({key.first, apart(message(one).sender), recipient});
             }
         }
     }
@@ -139,15 +165,20 @@ private:
         }
     }
 
+    void note_named(const Message& one, const std::string& recipient) {
+        named_.insert({identity(one), one.sender, recipient});
+        named_.insert({identity(one), apart(one.sender), recipient});
+    }
+
     /// Whom the fetcher itself named, and whom a field did.
     void note_named(const Submission& one) {
-        const std::string token = message(one).token;
         for (const std::string& recipient : one.recipients) {
-            named_.insert({token, message(one).sender, recipient});
+            note_named(message(one), recipient);
             if (record_.foreign == "reject" && is_foreign(recipient)) wrong("taken though foreign: " + recipient);
         }
         const std::string found = recovered(one);
-        if (!found.empty() && std::ranges::count(one.recipients, found) == 0) recovered_.insert({token, found});
+        if (!found.empty() && std::ranges::count(one.recipients, found) == 0)
+            recovered_.insert({identity(message(one)), found});
     }
 
     /// As an address stands for one of ours.
@@ -194,35 +225,43 @@ private:
         const std::string token = value_of(got, "Subject"), sender = sender_of(taken);
         const Message* sent = find(token, sender);
         if (!sent) return wrong("mail that nobody sent: subject " + token + " from " + sender);
-        envelope(taken, *sent);
+        const std::string id = identity(token, value_of(got, "Message-ID"));
+        envelope(taken, *sent, id);
         if (got.body != sent->body) wrong("another body: " + token);
         record_.observe ? as_it_came(taken, got) : header(got, *sent);
         std::set<std::string> named;
         for (const std::string& recipient : taken.recipients) {
             if (!named.insert(recipient).second) wrong("named twice in a transaction: " + token + " " + recipient);
-            if (!may_come_.contains({token, sender, recipient}))
+            if (!may_come_.contains({id, apart(sender), recipient}))
                 wrong("delivered though never accepted: " + token + " to " + recipient);
-            deliveries_[{token, recipient}].push_back(&taken);
+            deliveries_[{id, recipient}].push_back({&taken, sent});
         }
     }
 
-    void envelope(const Taken& taken, const Message& sent) {
+    void envelope(const Taken& taken, const Message& sent, const std::string& id) {
         if (taken.recipients.size() > record_.most_recipients) wrong("too many recipients in a transaction: " + sent.token);
         const bool international = taken.mail.find(" SMTPUTF8") != std::string::npos;
-        if (international != sent.international) wrong("SMTPUTF8 differs: " + taken.mail);
+        const bool is_right = std::ranges::any_of(messages(id), [&](const Message* one) {
+            return (one->token == sent.token || !matches("content")) && one->international == international;
+        });
+        if (!is_right) wrong("SMTPUTF8 differs: " + taken.mail);
         if (!record_.dsn) return;
         if (taken.mail.find(sent.mail_parameters) == std::string::npos) wrong("RET or ENVID differ: " + taken.mail);
         if (sent.mail_parameters.empty() && taken.mail.find("ENVID") != std::string::npos) wrong("an ENVID: " + taken.mail);
-        for (std::size_t i = 0; i < taken.recipients.size(); ++i) notify(taken.recipients[i], taken.parameters[i], sent);
+        for (std::size_t i = 0; i < taken.recipients.size(); ++i) notify(taken.recipients[i], taken.parameters[i], sent, id);
     }
 
-    /// Whom a field alone has named so far, nobody has asked anything for.
-    void notify(const std::string& recipient, const std::string& parameters, const Message& sent) {
+    /// Whom a field alone has named so far, nobody has asked anything for. Whoever is named by two messages that are one
+    /// here gets what both asked for.
+    void notify(const std::string& recipient, const std::string& parameters, const Message& sent, const std::string& id) {
         const std::string got = between(parameters + "\r", "NOTIFY=", "\r");
-        const bool by_field = recovered_.contains({sent.token, recipient}) || recipient == record_.postmaster;
-        const bool named = named_.contains({sent.token, sent.sender, recipient});
-        const bool right = (named && got == sent.notify) || (by_field && got.empty());
-        if (!right && may_come_.contains({sent.token, sent.sender, recipient}))
+        const bool by_field = recovered_.contains({id, recipient}) || recipient == record_.postmaster;
+        const bool named = named_.contains({id, apart(sent.sender), recipient});
+        std::set<std::string> asked;
+        for (const Message* one : messages(id)) asked.insert(one->notify);
+        if (asked.size() > 1) asked.insert("FAILURE");
+        const bool right = (named && asked.contains(got)) || (by_field && got.empty());
+        if (!right && may_come_.contains({id, apart(sent.sender), recipient}))
             wrong("NOTIFY differs: " + sent.token + parameters);
     }
 
@@ -237,13 +276,12 @@ private:
         fields.erase(fields.begin());
         std::string all;
         for (const std::string& field : got.fields) all += field;
-        for (const std::string& recipient : sent.recipients) {
-            const bool shown = std::ranges::count(sent.shown, recipient) > 0;
-            if (!shown && shows(all, recipient)) wrong("a blind recipient is shown: " + sent.token + " " + recipient);
+        for (const std::string& recipient : blind(sent.token)) {
+            if (shows(all, recipient)) wrong("a blind recipient is shown: " + sent.token + " " + recipient);
         }
         if (std::ranges::any_of(fields, goes)) wrong("a field that should have gone: " + sent.token);
         const bool is_copy = std::ranges::any_of(record_.submissions, [&](const Submission& one) {
-            return message(one).token == sent.token && is_header_of(fields, parse(one.header).fields, sent);
+            return message(one).token == sent.token && is_header_of(fields, parse(one.header).fields, blind(sent.token));
         });
         if (!is_copy) wrong("a header that no copy had: " + sent.token);
     }
@@ -258,7 +296,7 @@ private:
     }
 
     struct Offered {
-        std::string token;
+        std::string id;
         std::ptrdiff_t taken = 0, most = 0;  // times it was acknowledged, and those when it may have been
     };
 
@@ -267,7 +305,7 @@ private:
         for (const Submission& one : record_.submissions) {
             for (const std::string& recipient : meant(one)) {
                 Offered& copy = all[{one.header, recipient}];
-                copy.token = message(one).token;
+                copy.id = identity(message(one));
                 copy.taken += one.acknowledged();
                 copy.most += one.may_come();
             }
@@ -278,7 +316,7 @@ private:
     void observed() {
         std::map<Copy, Offered> all = offered();
         for (const auto& [copy, times] : all) {
-            const Key key{times.token, copy.second};
+            const Key key{times.id, copy.second};
             const auto came = static_cast<std::ptrdiff_t>(came_[copy].size());
             if (came < times.taken && !told_.contains(key) && !may_be_missing(key))
                 wrong("lost: " + key.first + " to " + key.second);
@@ -288,21 +326,32 @@ private:
             if (!all.contains(copy)) return wrong("a header that no copy had: " + copy.second);
             const auto unsure = std::ranges::count_if(takes, [this](const Taken* one) { return uncertain(*one); });
             if (static_cast<std::ptrdiff_t>(takes.size()) > all[copy].most + unsure)
-                wrong("a copy went " + std::to_string(takes.size()) + " times: " + all[copy].token + " to " + copy.second);
+                wrong("a copy went " + std::to_string(takes.size()) + " times: " + all[copy].id + " to " + copy.second);
         }
     }
 
-    static bool is_header_of(const std::vector<std::string>& got, const std::vector<std::string>& had, const Message& sent) {
+    /// Recipients of this content, under whatever sender or Message-ID, who are in no To or Cc.
+    std::set<std::string> blind(const std::string& token) const {
+        std::set<std::string> all;
+        for (const Message& one : record_.messages) {
+            if (one.token != token) continue;
+            for (const std::string& recipient : one.recipients) {
+                if (std::ranges::count(one.shown, recipient) == 0) all.insert(recipient);
+            }
+        }
+        return all;
+    }
+
+    static bool is_header_of(const std::vector<std::string>& got, const std::vector<std::string>& had,
+                             const std::set<std::string>& blind) {
         std::size_t at = 0;
         for (const std::string& field : had) {
             if (at < got.size() && (got[at] == field || (field.starts_with("Received:") && got[at] == without_for(field)))) {
                 ++at;
                 continue;
             }
-            const bool blind = std::ranges::any_of(sent.recipients, [&](const std::string& one) {
-                return std::ranges::count(sent.shown, one) == 0 && shows(field, one);
-            });
-            if (!goes(field) && !blind) return false;
+            const bool tells = std::ranges::any_of(blind, [&](const std::string& one) { return shows(field, one); });
+            if (!goes(field) && !tells) return false;
         }
         return at == got.size();
     }
@@ -310,17 +359,18 @@ private:
     void notice(const Taken& taken) {
         const Mail got = parse(taken.content);
         if (!notices_seen_.insert(value_of(got, "Message-ID")).second) return;  // the same one again
-        const std::string token = between(got.body, "\r\nSubject: ", "\r\n");
         const std::string& body = got.body;
-        if (std::ranges::count(record_.messages, token, &Message::token) == 0 && record_.last_crash) return;
+        const std::string token = between(body, "\r\nSubject: ", "\r\n");
+        const std::string id = identity(token, between(body, "\r\nMessage-ID: ", "\r\n"));
+        if (messages(id).empty() && record_.last_crash) return;
         returned(token, body);
         for (std::size_t at = body.find("\r\nFinal-Recipient: "); at != body.npos;
              at = body.find("\r\nFinal-Recipient: ", at + 1)) {
             const std::string recipient = between(body, "; ", "\r\n", at);
             const std::string action = between(body, "\r\nAction: ", "\r\n", at);
             if (action != "failed") continue;
-            ++told_[{token, recipient}];
-            addressee(token, recipient, taken);
+            ++told_[{id, recipient}];
+            addressee(id, recipient, taken);
         }
     }
 
@@ -328,62 +378,82 @@ private:
     void returned(const std::string& token, const std::string& body) {
         const std::size_t begin = body.find("(onecopy)", std::min(body.find("\r\nStatus: "), body.size()));
         if (begin == body.npos || record_.observe) return;
-        for (const Message& one : record_.messages) {
-            if (one.token != token) continue;
-            for (const std::string& recipient : one.recipients) {
-                if (std::ranges::count(one.shown, recipient) == 0 && shows(body.substr(begin), recipient))
-                    wrong("a blind recipient is shown in a notice: " + token + " " + recipient);
-            }
+        for (const std::string& recipient : blind(token)) {
+            if (shows(body.substr(begin), recipient))
+                wrong("a blind recipient is shown in a notice: " + token + " " + recipient);
         }
     }
 
-    void addressee(const std::string& token, const std::string& recipient, const Taken& taken) {
+    void addressee(const std::string& id, const std::string& recipient, const Taken& taken) {
+        auto is_of = [&](const std::string& sender) {
+            return std::ranges::count(messages(id), sender, &Message::sender) > 0;
+        };
         const bool right = std::ranges::any_of(taken.recipients, [&](const std::string& to) {
             if (record_.notify == "postmaster" && to == record_.postmaster) return true;
-            if (to == record_.postmaster && recovered_.contains({token, recipient})) return true;
-            const Message* about = find(token, to);
-            if (record_.notify != "sender" || !about) return to == record_.postmaster && find(token, "");
-            return named_.contains({token, to, recipient});
+            if (to == record_.postmaster && recovered_.contains({id, recipient})) return true;
+            if (record_.notify != "sender" || !is_of(to)) return to == record_.postmaster && is_of("");
+            return named_.contains({id, to, recipient});
         });
-        if (!right) wrong("a notice about " + token + " for " + recipient + " went to somebody else");
+        if (!right) wrong("a notice about " + id + " for " + recipient + " went to somebody else");
+    }
+
+    /// When it is recorded that the backend took it, at the latest.
+    Microseconds known_by(const Taken& taken) const {
+        if (!taken.told) return std::numeric_limits<Microseconds>::max();
+        Microseconds until = *taken.told + settle_time;
+        for (const auto& [begin, end] : record_.bad_disk) {
+            if (begin <= until && taken.at <= end) until = std::max(until, end + stuck_time);
+        }
+        return until;
     }
 
     /// The backend took it, and we may not know.
     bool uncertain(const Taken& taken) const {
         if (!taken.told) return true;
-        Microseconds until = *taken.told + settle_time;
-        for (const auto& [begin, end] : record_.bad_disk) {
-            if (begin <= until && taken.at <= end) until = std::max(until, end + stuck_time);
-        }
+        const Microseconds until = known_by(taken);
         return std::ranges::any_of(record_.deaths, [&](Microseconds death) { return taken.at <= death && death <= until; });
     }
 
-    const std::vector<const Taken*>& deliveries(const Key& key) const {
-        static const std::vector<const Taken*> none;
+    const std::vector<Delivery>& deliveries(const Key& key) const {
+        static const std::vector<Delivery> none;
         const auto found = deliveries_.find(key);
         return found == deliveries_.end() ? none : found->second;
     }
 
+    /// Each content that he was named for, once.
     void duplicates() {
         for (const auto& [key, all] : deliveries_) {
-            const auto allowed =
-                1 + std::ranges::count_if(all, [this](const Taken* one) { return uncertain(*one); }) + forgotten(key.first);
+            std::set<std::string> contents;
+            for (const Message* one : messages(key.first)) contents.insert(one->token);
+            const auto unsure = std::ranges::count_if(all, [this](const Delivery& one) { return uncertain(*one.taken); });
+            const auto allowed = static_cast<std::ptrdiff_t>(contents.size()) + unsure + forgotten(key.first);
             if (static_cast<std::ptrdiff_t>(all.size()) > allowed)
                 wrong("delivered " + std::to_string(all.size()) + " times: " + key.first + " to " + key.second);
         }
     }
 
-    bool may_be_silent(const std::string& token) const {
-        return std::ranges::any_of(record_.messages, [&](const Message& one) {
-            return one.token == token && one.notify == "NEVER" && record_.notify == "sender" && !one.sender.empty();
-        });
+    bool may_be_silent(const std::string& id) const {
+        return std::ranges::any_of(messages(id), [this](const Message* one) { return is_silent(*one); });
+    }
+
+    bool is_silent(const Message& one) const {
+        return one.notify == "NEVER" && record_.notify == "sender" && !one.sender.empty();
     }
 
     void outcomes() {
-        for (const Key& key : acknowledged_) {
-            if (!deliveries_.contains(key) && !told_.contains(key) && !may_be_missing(key))
-                wrong("lost: " + key.first + " to " + key.second);
+        for (const auto& [copy, recipient] : acknowledged_) {
+            const Key key{identity(message(*copy)), recipient};
+            const bool came =
+                std::ranges::any_of(deliveries(key), [&](const Delivery& one) { return stands_for(one, *copy); });
+            if (!came && !told_.contains(key) && !may_be_missing(key)) wrong("lost: " + key.first + " to " + key.second);
         }
+    }
+
+    /// The same content; or that of the first copy, where it still waited for him.
+    bool stands_for(const Delivery& came, const Submission& copy) const {
+        const Message& sent = message(copy);
+        if (came.sent->token == sent.token) return true;
+        return apart(came.sent->sender) == apart(sent.sender) && known_by(*came.taken) >= copy.offered;
     }
 
     /// By the admin, or nobody wanted to be told.
@@ -395,9 +465,9 @@ private:
 
     /// Under each sender it is a message of its own, of which he may be told; under `observe` each copy is.
     std::ptrdiff_t most_told(const Key& key) const {
-        if (!record_.observe) return std::ranges::count(record_.messages, key.first, &Message::token);
+        if (!record_.observe) return std::ssize(messages(key.first));
         return std::ranges::count_if(record_.submissions,
-                                     [&](const Submission& one) { return message(one).token == key.first; });
+                                     [&](const Submission& one) { return identity(message(one)) == key.first; });
     }
 
     void told() {
@@ -408,19 +478,20 @@ private:
             if (!record_.refused.contains(key.second) && !record_.put_off.contains(key.second))
                 wrong("told of a failure that was none: " + key.first + " to " + key.second);
             if (deliveries_.contains(key)) wrong("told of a failure, but he got it: " + key.first + " to " + key.second);
-            if (may_be_silent(key.first) && !recovered_.contains(key))
-                wrong("told though NOTIFY=NEVER: " + key.first + " to " + key.second);
+            const bool silent =
+                std::ranges::all_of(messages(key.first), [this](const Message* one) { return is_silent(*one); });
+            if (silent && !recovered_.contains(key)) wrong("told though NOTIFY=NEVER: " + key.first + " to " + key.second);
         }
     }
 
-    static bool commanded(const Command& one, Command::What what, const std::string& token) {
-        return one.what == what && one.token == token;
+    bool commanded(const Command& one, Command::What what, const std::string& id) const {
+        return one.what == what && identity(one) == id;
     }
 
     /// How often it may come once more.
-    std::ptrdiff_t forgotten(const std::string& token) const {
+    std::ptrdiff_t forgotten(const std::string& id) const {
         return std::ranges::count_if(record_.commands,
-                                     [&](const Command& one) { return commanded(one, Command::What::forget, token); });
+                                     [&](const Command& one) { return commanded(one, Command::What::forget, id); });
     }
 
     /// Named before it was dropped, under whatever sender: then nobody is owed anything.
@@ -437,24 +508,26 @@ private:
     bool names(const Key& key, Which which) const {
         for (std::size_t i = 0; i < record_.submissions.size(); ++i) {
             const Submission& one = record_.submissions[i];
-            if (message(one).token == key.first && which(one) && meant_[i].contains(key.second)) return true;
+            if (identity(message(one)) == key.first && which(one) && meant_[i].contains(key.second)) return true;
         }
         return false;
     }
 
-    bool commanded_later(Command::What what, const std::string& token, Microseconds since) const {
+    bool commanded_later(Command::What what, const std::string& id, Microseconds since) const {
         return std::ranges::any_of(record_.commands,
-                                   [&](const Command& one) { return commanded(one, what, token) && one.asked >= since; });
+                                   [&](const Command& one) { return commanded(one, what, id) && one.asked >= since; });
     }
 
     /// Who crashes it, and nobody who was under way along with him.
-    bool set_aside(const std::string& token) const { return token == record_.poison; }
+    bool set_aside(const std::string& id) const {
+        return std::ranges::count(messages(id), record_.poison, &Message::token) > 0;
+    }
 
     /// Three times in a row with what a copy brought; where the backend sends it back in between the count begins anew, so
     /// only those are looked at that came when all was well.
     void crashes() {
         const auto rounds = std::ranges::count_if(record_.submissions, [this](const Submission& one) {
-            return message(one).token == record_.poison && one.may_come();
+            return set_aside(identity(message(one))) && one.may_come();
         });
         if (record_.late_crashes > 3 * static_cast<std::size_t>(rounds))
             wrong("crashed " + std::to_string(record_.late_crashes) + " times with " + record_.poison);
@@ -471,22 +544,23 @@ private:
     }
 
     void stays_dropped(const Command& command, const std::string& recipient) {
-        if (commanded_later(Command::What::forget, command.token, *command.done)) return;
-        for (const Taken* taken : deliveries({command.token, recipient})) {
-            if (taken->at > *command.done && sender_of(*taken) == command.sender)
+        if (commanded_later(Command::What::forget, identity(command), *command.done)) return;
+        for (const auto& [taken, sent] : deliveries({identity(command), recipient})) {
+            if (taken->at > *command.done && sent->token == command.token && sent->sender == command.sender)
                 wrong("delivered though dropped: " + command.token + " to " + recipient);
         }
     }
 
     void comes_again(const Command& command, const std::string& recipient) {
-        const Key key{command.token, recipient};
-        if (set_aside(command.token)) return;
+        const Key key{identity(command), recipient};
+        if (set_aside(key.first)) return;
         if (record_.refused.contains(recipient) || record_.put_off.contains(recipient)) return;
-        if (commanded_later(Command::What::drop, command.token, command.asked)) return;
-        if (std::ranges::count(record_.messages, command.token, &Message::token) > 1) return;  // served elsewhere, maybe
+        if (commanded_later(Command::What::drop, key.first, command.asked)) return;
+        if (messages(key.first).size() > 1) return;  // served elsewhere, maybe
         const bool named =
             names(key, [&](const Submission& one) { return one.offered > *command.done && one.acknowledged(); });
-        const bool came = std::ranges::any_of(deliveries(key), [&](const Taken* one) { return one->at > *command.done; });
+        const bool came =
+            std::ranges::any_of(deliveries(key), [&](const Delivery& one) { return one.taken->at > *command.done; });
         if (named && !came) wrong("forgotten, and yet it did not come again: " + command.token + " to " + recipient);
     }
 
@@ -516,10 +590,14 @@ private:
 
     void window_of(std::size_t number) {
         const Message& sent = record_.messages[number];
+        const std::string id = identity(sent);
+        for (const Message* one : messages(id)) {
+            if (apart(one->sender) != apart(sent.sender)) return;  // of other content: groups apart
+        }
         std::vector<std::size_t> taken_in;
         for (std::size_t i = 0; i < record_.submissions.size(); ++i) {
             const Submission& one = record_.submissions[i];
-            if (message(one).token == sent.token && one.acknowledged()) taken_in.push_back(i);
+            if (identity(message(one)) == id && one.acknowledged()) taken_in.push_back(i);
         }
         if (taken_in.empty()) return;
         auto replied = [this](std::size_t i) { return record_.submissions[i].replied; };
@@ -531,31 +609,36 @@ private:
             if (one.replied <= first + record_.window - second || one.replied == first)
                 early.insert(meant_[i].begin(), meant_[i].end());
         }
+        const Microseconds last = first + record_.window + tolerance;
         std::set<const Taken*> transactions;
+        std::set<std::string> contents;
         for (const std::string& recipient : early) {
-            for (const Taken* taken : deliveries({sent.token, recipient})) {
+            for (const auto& [taken, came] : deliveries({id, recipient})) {
+                if (taken->at < first + record_.window - second) wrong("before its window ends: " + id);
+                if (taken->at > last && matches("content")) wrong("long after its window: " + id);
+                if (taken->at > last) continue;
                 transactions.insert(taken);
-                if (taken->at < first + record_.window - second) wrong("before its window ends: " + sent.token);
-                if (taken->at > first + record_.window + tolerance) wrong("long after its window: " + sent.token);
+                contents.insert(came->token);
             }
         }
         if (record_.window == 0) return;  // nobody waits for anybody
+        if (contents.size() > 1) wrong("copies that merge got other contents: " + id);
         // Those who came at its very end may go along.
         const std::size_t least = (early.size() + record_.most_recipients - 1) / record_.most_recipients;
         const std::size_t most = (all.size() + record_.most_recipients - 1) / record_.most_recipients;
         if (transactions.size() < least || transactions.size() > most)
-            wrong("in " + std::to_string(transactions.size()) + " transactions: " + sent.token);
+            wrong("in " + std::to_string(transactions.size()) + " transactions: " + id);
     }
 
     Record record_;
     std::vector<std::string> problems_;
-    std::set<Key> acknowledged_;
-    std::set<std::tuple<std::string, std::string, std::string>> may_come_;  // token, sender, recipient
+    std::vector<std::pair<const Submission*, std::string>> acknowledged_;
+    std::set<std::tuple<std::string, std::string, std::string>> may_come_;  // identity, sender, recipient
     std::set<std::tuple<std::string, std::string, std::string>> named_;     // the same of those whom fetchers named
     std::set<Key> recovered_;                                               // whom a field named, and the fetcher did not
     std::vector<std::set<std::string>> meant_;                              // for whom each submission is
     std::map<Copy, std::vector<const Taken*>> came_;                        // under `observe`
-    std::map<Key, std::vector<const Taken*>> deliveries_;
+    std::map<Key, std::vector<Delivery>> deliveries_;
     std::map<Key, std::ptrdiff_t> told_;
     std::set<std::string> notices_seen_;
 };

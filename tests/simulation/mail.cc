@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::size_t people = 8, all_people = 10, strangers = 2;
 
+bool is_akin(const Message& one, const Message& other) {
+    return one.token == other.token || one.message_id == other.message_id;
+}
+
 }  // namespace
 
 std::string Mail::person(std::uint64_t number) {
@@ -19,7 +23,13 @@ void Mail::come_all() {
     for (std::size_t i = 0; i < count; ++i) {
         Message message = write(Body::any);
         record_.messages.push_back(message);
-        if (record_.calm || !world->chance(25) || message.sender.empty()) continue;
+        if (world->chance(15)) {  // the same content under another Message-ID
+            Message again = message;
+            again.message_id = "<again." + message.message_id.substr(1);
+            write_header(again);
+            record_.messages.push_back(std::move(again));
+        }
+        if (!world->chance(25) || message.sender.empty()) continue;
         message.sender = "other" + std::to_string(i) + "@outside.example";  // VERP: the same mail from elsewhere
         std::erase_if(message.recipients, [](const std::string&) { return world->chance(40); });
         if (message.recipients.empty()) message.recipients.push_back(person(0));
@@ -27,8 +37,13 @@ void Mail::come_all() {
     }
     Fetcher::Manner manner;
     if (!record_.calm && !world->chance(30)) manner.clumsy = world->chance(50) ? 15 : 40;
-    for (std::size_t number = 0; number < record_.messages.size(); ++number)
-        bring(number, world->between(0, 5 * minute), manner);
+    Microseconds begin = 0;
+    for (std::size_t number = 0; number < record_.messages.size(); ++number) {
+        // What has something in common with the one before often comes along with it.
+        const bool akin = number > 0 && is_akin(record_.messages[number - 1], record_.messages[number]);
+        if (!akin || world->chance(30)) begin = world->between(0, 5 * minute);
+        bring(number, begin, manner);
+    }
 }
 
 void Mail::large_one_comes() {
@@ -80,18 +95,26 @@ Message Mail::write(Body body) {
         message.foreign.push_back("f" + std::to_string(n) + "q@elsewhere.example");
         message.shown.push_back(message.foreign.back());
     }
-    // Same Message-ID, other content.
-    if (!record_.messages.empty() && world->chance(20)) message.message_id = record_.messages.back().message_id;
-    finish(message, body);
+    if (!record_.messages.empty() && world->chance(20)) {  // same Message-ID, other content
+        const Message& last = record_.messages.back();
+        message.message_id = last.message_id;
+        const bool may_be = last.international == message.international && last.sender != poisoner;
+        if (may_be && world->chance(70)) message.sender = last.sender;
+    }
+    write_header(message);
+    write_body(message, body);
     return message;
 }
 
-void Mail::finish(Message& message, Body body) {
+void Mail::write_header(Message& message) {
     std::string to = message.shown.empty() ? "undisclosed-recipients:;" : "";
     for (const std::string& one : message.shown) to += (to.empty() ? "<" : ",\r\n <") + one + ">";
     message.author_fields = "From: <author@outside.example>\r\nTo: " + to + "\r\nSubject: " + message.token +
                             "\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\nMessage-ID: " + message.message_id +
                             "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n";
+}
+
+void Mail::write_body(Message& message, Body body) {
     message.body = "This is " + message.token + ".\r\n..a dot\r\n";
     const bool small = body == Body::small || (body == Body::any && world->chance(55));
     const std::size_t lines = small ? world->below(20) : world->chance(80) ? 400 + world->below(600) : 5000;

@@ -31,7 +31,8 @@ public:
 private:
     enum class Body { any, small, large };
     Message write(Body body);
-    void finish(Message& message, Body body);
+    static void write_header(Message& message);
+    static void write_body(Message& message, Body body);
     std::string spelled(const std::string& recipient) const;
     std::string trace_for(const std::string& owner);
     std::vector<std::string> named_for(const Message& message, const std::string& recipient, unsigned along);

@@ -53,6 +53,15 @@ FAULTS = [
      "        return place ? join_member(*place, recipient) : new_member(recipient);",
      "        return place && group_.members[*place].state != State::delivered ? join_member(*place, recipient)\n"
      "                                                                         : new_member(recipient);"),
+    ("id-always-counts", "lib/relay/policy.cc", "policy.match_id = matches(config::Part::message_id);", "policy.match_id = true;"),
+    ("sender-always-counts", "lib/relay/policy.cc", "policy.match_sender = matches(config::Part::sender);",
+     "policy.match_sender = true;"),
+    ("content-always-counts", "lib/relay/policy.cc", "policy.match_content = matches(config::Part::content);",
+     "policy.match_content = true;"),
+    ("other-content-is-known", "lib/coalesce/rules.cc",
+     "member.state == State::delivered && sibling.identity.content == identity_.content &&", "member.state == State::delivered &&"),
+    ("other-content-joins-who-has-it", "lib/coalesce/rules.cc",
+     "return anyone_has_it(group, copy, policy.fold_case) ? Kinship::partly_served : Kinship::same;", "return Kinship::same;"),
     # privacy
     ("for-clause-stays", "lib/message/trace.cc", "            out += received_without(hidden, field);",
      "            out += field.raw;"),

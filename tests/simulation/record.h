@@ -52,7 +52,7 @@ struct Taken {
 struct Command {
     enum class What { drop, forget };
     What what = What::drop;
-    std::string token, sender;
+    std::string token, message_id, sender;
     std::vector<std::string> recipients;  // drop: who waited or failed; forget: who had it, or was dropped
     Microseconds asked = 0;
     std::optional<Microseconds> done;  // when he was told so; none: nobody knows
@@ -88,6 +88,7 @@ struct Record {
     bool calm = false;   // no fault, no jump, no restart: what is promised for good weather is looked at too
     std::string notify;  // sender, postmaster
     std::string postmaster;
+    std::set<std::string> match;          // what makes copies of one message
     bool lmtp = false;                    // is spoken by fetchers
     bool international = false;           // some mail is
     bool has_strangers = false;           // people elsewhere, too, are in To

@@ -77,11 +77,27 @@ private:
         config_.delivery.postmaster = "postmaster@corp.example";
         config_.spool.directory = disk_.spool();
         config_.spool.min_free = 1 << 20;
+        choose_match();
         choose_addressing();
         record_.window = std::chrono::microseconds(config_.grouping.window).count();
         record_.most_recipients = config_.backend.max_recipients;
         record_.notify = config_.delivery.notify == config::Notify::sender ? "sender" : "postmaster";
         record_.postmaster = config_.delivery.postmaster;
+    }
+
+    /// What makes copies of one message: every choice that may be made.
+    void choose_match() {
+        using config::Part;
+        const std::pair<Part, std::string> parts[] = {
+            {Part::message_id, "message-id"}, {Part::sender, "sender"}, {Part::content, "content"}};
+        const bool usual = world_.chance(50);
+        config_.grouping.match.clear();
+        for (const auto& [part, name] : parts) {
+            const bool needed = part == Part::content && !record_.match.contains("message-id");
+            if (!usual && !needed && world_.chance(50)) continue;
+            config_.grouping.match.push_back(part);
+            record_.match.insert(name);
+        }
     }
 
     /// Whose mail it is: everybody's, or that of one domain, where mail for others, and whom the host's field names, matter.
