@@ -176,7 +176,7 @@ void Spool::suspect(const std::vector<std::int64_t>& groups, Moment moment) {
         return suspects_.contains(id) || (crashed_ && id < ledger_.first_new());
     });
     if (marked.empty()) return;
-    Operation mark{[&](const Context&) { ledger_.suspect(marked); }};
+    Operation mark{[&](const Context&) { ledger_.suspect(marked, crashed_); }};
     attempt({&mark, 1}, moment);  // without room there is no mark, and mail goes out all the same
 }
 

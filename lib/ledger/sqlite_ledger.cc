@@ -432,7 +432,9 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
 }
 
 /// Whoever went alone before and did not come back, as when the process was ended meanwhile, is not to blame for this one.
-void SqliteLedger::suspect(const std::vector<std::int64_t>& groups) {
+void SqliteLedger::suspect(const std::vector<std::int64_t>& groups, bool after_crash) {
+    const bool two_crashes = !integers(statements_->crashed.query()).empty();
+    if (!after_crash && !two_crashes) return;
     statements_->absolve.run();
     for (std::int64_t group : groups) statements_->suspect.run(group);
 }

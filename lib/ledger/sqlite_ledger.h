@@ -60,8 +60,8 @@ public:
               const Context& context);
 
     /// These get one mark more before they are handed out: what crashes us again and again is found by it. Nobody else keeps
-    /// more than one.
-    void suspect(const std::vector<std::int64_t>& groups);
+    /// more than one. After an end that was no crash they get it only where two crashes came before.
+    void suspect(const std::vector<std::int64_t>& groups, bool after_crash);
     /// Who has a mark and is due by then.
     std::vector<std::int64_t> suspects(base::Time now);
     /// Who still waits in a group that had two such marks when the third crash came.

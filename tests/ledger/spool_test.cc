@@ -628,6 +628,17 @@ TEST_CASE("what is being sent at three crashes in a row is set aside, and nothin
         crash(true);
         CHECK_MESSAGE(bench.spool().ledger().set_aside().empty(), "by hand it has all its lives again");
     }
+    SUBCASE("a kill is none of the three") {
+        crash(true);
+        CHECK(send().size() == 2);
+        crash(false);
+        REQUIRE(send().size() == 1);
+        crash(true);
+        CHECK(bench.spool().ledger().set_aside().empty());
+        REQUIRE(send().size() == 1);
+        crash(true);
+        CHECK(bench.spool().ledger().set_aside().size() == 1);
+    }
     SUBCASE("after two, who was being sent goes alone and first") {
         crash(true);
         CHECK(send().size() == 2);
