@@ -30,6 +30,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             say("421 4.3.2 not now\r\n");
             return bye();
         }
+        if (ill(30)) return say("554 5.3.2 no service\r\n");
         say("220 backend.example ESMTP\r\n");
     }
 
@@ -40,6 +41,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         world->after(0, [to = wire] { to->handler = {}; });
     }
 
+    bool ill(unsigned percent) const { return backend.mood.ill && world->chance(percent); }
     bool trouble() { return backend.mood.trouble > 0 && world->chance(backend.mood.trouble); }
 
     void say(const std::string& text, std::function<void()> arrived = nullptr) {
@@ -104,6 +106,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (backend.mood.trouble > 0 && world->chance(backend.mood.trouble / 4)) return cut();
         const std::string verb = line.substr(0, 4);
         if (verb == "EHLO") {
+            if (ill(30)) return say("550 5.7.1 not you\r\n");
             std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
             if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
             if (backend.mood.dsn) text += "250-DSN\r\n";
@@ -115,6 +118,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             recipients.clear();
             parameters.clear();
             if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
+            if (ill(100)) return say("530 5.7.0 authentication required\r\n");
             if (trouble()) return say("451 4.3.0 later\r\n");
             if (is_international(line) ? !smtputf8 : !is_ascii(line)) return say("555 5.6.7 no\r\n");
             mail = line;

@@ -164,6 +164,7 @@ private:
         some(20, [this] { world_.chance(50) ? backend_.die() : void(backend_.mood.down = true); });
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { lose_smtputf8(); });
+        some(20, [this] { fall_ill(); });
         some(20, [this] { jump(); });
         some(20, [this] { reload(); });
         some(10, [this] { release(); });
@@ -261,6 +262,12 @@ private:
     void lose_smtputf8() {
         backend_.mood.smtputf8.clear();
         world_.after(world_.between(second, 5 * minute), [this] { backend_.mood.smtputf8 = smtputf8_; });
+    }
+
+    /// No mail fails by that.
+    void fall_ill() {
+        backend_.mood.ill = true;
+        world_.after(world_.between(second, 3 * minute), [this] { backend_.mood.ill = false; });
     }
 
     void fail_disk(Disk::Faults faults, Microseconds time) {
@@ -370,8 +377,7 @@ private:
         mend_disk();
         world_.crash_after(0);
         backend_.mood.trouble = 0;
-        backend_.mood.down = false;
-        backend_.mood.slow = false;
+        backend_.mood.down = backend_.mood.ill = backend_.mood.slow = false;
         backend_.mood.smtputf8 = smtputf8_;
     }
 
