@@ -61,21 +61,23 @@ std::string shown(std::string_view address) {
     return is_legible(address) && address.size() <= most_line * 10 ? std::string(address) : plain(address);
 }
 
-/// Lines of no more than most_line where the words allow it, none longer than 900; the further ones begin with `indent`.
+/// Lines of no more than most_line where the words allow it, none longer than 900; the further ones begin with `indent`,
+/// which stands for one blank. No line is of blanks alone (RFC 5322 3.2.2).
 std::string folded(std::string_view text, std::string_view indent) {
     constexpr std::size_t most_word = 900;
     std::string out;
     std::size_t column = 0;
     while (!text.empty()) {
-        std::string_view word = text.substr(0, std::min(text.find(' ', 1), most_word));
+        std::string_view word = text.substr(0, std::min(text.find(' ', text.find_first_not_of(' ')), most_word));
+        text.remove_prefix(word.size());
+        if (word.find_first_not_of(' ') == word.npos) continue;
         if (column > indent.size() && column + word.size() > most_line) {
             out.append("\r\n").append(indent);
             column = indent.size();
-            while (word.size() > 1 && word.front() == ' ') word.remove_prefix(1), text.remove_prefix(1);
+            if (word.front() == ' ') word.remove_prefix(1);
         }
         out += word;
         column += word.size();
-        text.remove_prefix(word.size());
     }
     return out;
 }
@@ -110,14 +112,16 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+bool is_number(std::string_view text) {
+    return !text.empty() && text.size() <= 3 && std::ranges::all_of(text, is_digit);
+}
+
 /// `5.1.1` at the front (RFC 3463 2); empty: there is none of that class.
 std::string_view enhanced_status(std::string_view text, char of_class) {
     const std::string_view word = text.substr(0, text.find(' '));
-    if (word.size() < 5 || word.size() > 9 || word[0] != of_class || word[1] != '.') return {};
-    const std::string_view rest = word.substr(2);
-    const bool well_formed = std::ranges::count(rest, '.') == 1 && rest.front() != '.' && rest.back() != '.' &&
-                             std::ranges::all_of(rest, [](char c) { return is_digit(c) || c == '.'; });
-    return well_formed ? word : std::string_view();
+    const std::size_t dot = word.find('.', 2);
+    if (dot == word.npos || word[0] != of_class || word[1] != '.') return {};
+    return is_number(word.substr(2, dot - 2)) && is_number(word.substr(dot + 1)) ? word : std::string_view();
 }
 
 Diagnosis diagnose(std::string_view reply) {

@@ -91,6 +91,8 @@ TEST_CASE("the status is the server's own, if it fits the news, and else what is
         {What::failed, "550", false, "5.0.0", "smtp; 550"},
         {What::failed, "550 5.1 x", false, "5.0.0", "smtp; 550 5.1 x"},
         {What::failed, "550 5..1 x", false, "5.0.0", "smtp; 550 5..1 x"},
+        {What::failed, "550 5.7.1000 x", false, "5.0.0", "smtp; 550 5.7.1000 x"},
+        {What::failed, "550 5.1000.1 x", false, "5.0.0", "smtp; 550 5.1000.1 x"},
         {What::failed, "550 2.1.1 odd", false, "5.0.0", "smtp; 550 2.1.1 odd"},
         {What::failed, "450 4.2.1 full", true, "4.4.7", "smtp; 450 4.2.1 full"},
         {What::failed, "connection refused", true, "4.4.7", "x-onecopy; connection refused"},
@@ -156,6 +158,17 @@ TEST_CASE("long replies are folded, none of their words is lost") {
         std::string_view line = rest.substr(0, rest.find("\r\n"));
         CHECK(line.size() <= 100);
         rest.remove_prefix(std::min(rest.size(), line.size() + 2));
+    }
+}
+
+TEST_CASE("blanks of a reply are no line of their own: some readers would take it for the end of the fields") {
+    Notice notice = some_notice();
+    for (std::size_t blanks : {60u, 200u, 1500u}) {
+        notice.recipients[0].reply = "550 5.7.1 spam" + std::string(blanks, ' ') + "score" + std::string(blanks, ' ');
+        std::string text = whole(write(notice));
+        CHECK(count(text, " score") + count(text, "\tscore") == 2);
+        CHECK(text.find("\t\r\n") == std::string::npos);
+        CHECK(text.find(" \r\n") == std::string::npos);
     }
 }
 
