@@ -33,8 +33,6 @@ constexpr const char* values[] = {"NULL",       "0",    "-1",  "77",  "461168601
 constexpr std::size_t values_each = 5;
 static_assert(std::size(values) % values_each != 0);
 
-constexpr const char* in_memory = "/dev/shm";  // thousands of spools: a disk would take its time
-
 struct Cell {
     std::string table, column, key;  // key: an SQL expression that is true for its row alone
     std::string text() const { return table + "." + column + " where " + key; }

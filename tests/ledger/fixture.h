@@ -11,6 +11,8 @@
 
 namespace onecopy::ledger::testing {
 
+constexpr const char* in_memory = "/dev/shm";  // for thousands of spools: a disk would take its time
+
 /// A directory of one test's own.
 class TemporaryDirectory {
 public:

@@ -159,7 +159,7 @@ int v_path(sqlite3_vfs*, const char* name, int size, char* out) {
 }
 
 int v_random(sqlite3_vfs*, int size, char* out) {
-    for (int i = 0; i < size; ++i) out[i] = static_cast<char>(Disk::the().chance->below(256));
+    std::memset(out, 0, static_cast<std::size_t>(size));
     return size;
 }
 
@@ -232,9 +232,10 @@ Disk& Disk::the() {
     return disk;
 }
 
-void Disk::begin(Chance& given) {
+void Disk::begin(Chance& chance) {
     *this = Disk();
-    chance = &given;
+    chance_ = &chance;
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1, nullptr);  // the first VFS is asked for chance, not this one
     install();
 }
 
@@ -242,21 +243,27 @@ void Disk::die_after(std::uint64_t calls) {
     dies_at_ = calls_ + calls + 1;
 }
 
+void Disk::set_unreliable(std::uint64_t one_in) {
+    unreliable_ = one_in;
+    if (one_in != 0) luck_ = chance_->fork();
+}
+
 Disk::Answer Disk::call() {
     ++calls_;
     if (dies_at_ != 0 && calls_ >= dies_at_) dead_ = true;
     if (dead_) return Answer::error;
     if (full_) return Answer::full;
-    return unreliable_ != 0 && chance->one_in(unreliable_) ? Answer::error : Answer::ok;
+    return unreliable_ != 0 && luck_.one_in(unreliable_) ? Answer::error : Answer::ok;
 }
 
 void Disk::crash(bool power) {
-    for (auto& [path, store] : stores) store->crash(power, *chance);
+    Chance chance = chance_->fork();
+    for (auto& [path, store] : stores) store->crash(power, chance);
     for (auto& [path, bytes] : unsynced_segments) {
-        append_to(path, std::string_view(bytes).substr(0, power ? chance->below(bytes.size() + 1) : bytes.size()));
+        append_to(path, std::string_view(bytes).substr(0, power ? chance.below(bytes.size() + 1) : bytes.size()));
     }
     for (auto& [path, kept] : named) {
-        if (power && !kept && chance->one_in(2)) ledger::posix_files().unlink(path);
+        if (power && !kept && chance.one_in(2)) ledger::posix_files().unlink(path);
     }
     unsynced_segments.clear();
     named.clear();

@@ -3,24 +3,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "chance.h"
 #include "ledger/files.h"
 
 namespace onecopy::stateful {
-
-/// All that is decided by the seed.
-class Chance {
-public:
-    explicit Chance(std::uint64_t seed) : engine_(seed) {}
-    std::uint64_t below(std::uint64_t limit) { return engine_() % limit; }
-    bool one_in(std::uint64_t times) { return below(times) == 0; }
-
-private:
-    std::mt19937_64 engine_;
-};
 
 /// A disk that keeps what was synced, and of the rest what chance leaves. SQLite's files live in memory (a VFS of the name
 /// below), segments in a real directory, but for what was not synced.
@@ -36,7 +25,7 @@ public:
     /// Calls that write fail with ENOSPC, until it is empty again.
     void set_full(bool full) { full_ = full; }
     /// One call among so many fails with EIO; 0: none.
-    void set_unreliable(std::uint64_t one_in) { unreliable_ = one_in; }
+    void set_unreliable(std::uint64_t one_in);
     bool dead() const { return dead_; }
     std::uint64_t calls() const { return calls_; }
 
@@ -63,9 +52,10 @@ public:
     std::map<std::string, std::shared_ptr<Store>> stores;
     std::map<std::string, std::string> unsynced_segments;  // path: bytes that were appended and not synced
     std::map<std::string, bool> named;                     // path: its directory was synced since it was made
-    Chance* chance = nullptr;
 
 private:
+    Chance* chance_ = nullptr;
+    Chance luck_{0};  // of single calls
     std::uint64_t calls_ = 0;
     std::uint64_t dies_at_ = 0;
     std::uint64_t unreliable_ = 0;

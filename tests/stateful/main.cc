@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 /// Status 1: something is wrong in the life of this seed.
 int live(std::uint64_t seed, bool traced, unsigned& crashes) {
-    World world(seed, traced);
+    World world(Chance(seed), traced);
     const std::vector<std::string> wrongs = world.live();
     crashes += world.crashes();
     for (const std::string& line : world.trace()) std::printf("%s\n", line.c_str());

@@ -1,9 +1,6 @@
 #include "world.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <stdexcept>
 
 #include "coalesce/rules.h"
@@ -37,10 +34,7 @@ int message_of(const std::string& header) {
 
 }  // namespace
 
-World::World(std::uint64_t seed, bool traced) : chance_(seed), traced_(traced) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "onecopy-stateful-XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
-    directory_ = pattern;
+World::World(Chance chance, bool traced) : chance_(std::move(chance)), traced_(traced) {
     Disk::the().begin(chance_);
     settings_.hostname = "proxy.corp.example";
     coalesce::Policy& policy = settings_.policy;
@@ -56,7 +50,6 @@ World::World(std::uint64_t seed, bool traced) : chance_(seed), traced_(traced) {
 World::~World() {
     Disk::the().die_after(0);
     spool_.reset();
-    std::filesystem::remove_all(directory_);
 }
 
 void World::note(const std::string& line) {
@@ -67,7 +60,7 @@ void World::note(const std::string& line) {
 void World::open() {
     for (int tries = 0; !spool_; ++tries) {
         try {
-            spool_ = std::make_unique<ledger::Spool>(files_, directory_, Disk::vfs, settings_, moment_);
+            spool_ = std::make_unique<ledger::Spool>(files_, directory_.path(), Disk::vfs, settings_, moment_);
             for (std::int64_t group : spool_->ledger().owing()) tell(group);
         } catch (const std::exception& error) {
             note(std::string("no start: ") + error.what());
@@ -160,7 +153,7 @@ void World::offer() {
 
 std::string World::body_of(const ledger::Content& content) {
     std::string body = content.body;
-    ledger::SegmentReader reader(directory_);
+    ledger::SegmentReader reader(directory_.path());
     for (const ledger::Extent& extent : content.extents) body += reader.read(extent);
     return body;
 }
@@ -386,7 +379,7 @@ std::vector<std::string> World::live() {
     const base::Duration began = moment_.boot;
     const std::uint64_t steps = 40 + chance_.below(80);
     try {
-        for (std::uint64_t i = 0; i < steps && moment_.boot - began < longest_life; ++i) step();
+        for (std::uint64_t i = 0; i < steps && !chance_.over() && moment_.boot - began < longest_life; ++i) step();
         wind_up();
     } catch (const ledger::SqliteLedger::CommitUnknown& unknown) {
         checker_.wrong("a commit that nobody expected is unknown: " + unknown.why);

@@ -9,19 +9,20 @@
 #include <utility>
 #include <vector>
 
+#include "../ledger/fixture.h"
 #include "checker.h"
 #include "disk.h"
 #include "ledger/spool.h"
 
 namespace onecopy::stateful {
 
-/// One life of a spool, with fetchers before it and a mail server behind it, all decided by one seed: mail that splits,
+/// One life of a spool, with fetchers before it and a mail server behind it, all decided by chance alone: mail that splits,
 /// interleaves and repeats, Message-IDs that are used again, verdicts of every kind, answers that are lost, a disk that is
 /// full or fails, crashes at any call, clocks that jump, commands of an admin. What the world outside saw goes to the
 /// checker.
 class World {
 public:
-    World(std::uint64_t seed, bool traced);
+    World(Chance chance, bool traced);
     ~World();
 
     /// What is wrong in the end; empty: nothing.
@@ -57,7 +58,7 @@ private:
     Chance chance_;
     bool traced_;
     std::vector<std::string> trace_;
-    std::string directory_;
+    ledger::testing::TemporaryDirectory directory_{ledger::testing::in_memory};
     DiskFiles files_;
     ledger::Spool::Settings settings_;
     ledger::Spool::Moment moment_{};
