@@ -92,16 +92,16 @@ std::optional<StoredGroup> GroupStore::load(std::int64_t id) {
         set_flags(*group, row.integer(3));
         group->exposure = static_cast<unsigned>(row.integer(4));
         group->size = static_cast<std::uint64_t>(row.integer(5));
-        group->first = base::wall_time_of(row.integer(6));
-        group->copies = row.integer(7);
-        group->attempts = row.integer(8);
-        group->touched = base::time_of(row.integer(9));
-        if (!row.is_null(10)) group->due = base::time_of(row.integer(10));
+        group->first = base::wall_time_of(row.amount(6));
+        group->copies = row.amount(7);
+        group->attempts = row.amount(8);
+        group->touched = base::time_of(row.amount(9));
+        if (!row.is_null(10)) group->due = base::time_of(row.amount(10));
         group->options.ret = static_cast<message::MailOptions::Return>(row.integer(11));
         group->options.envid = row.text(12);
         group->kind = static_cast<coalesce::Kind>(row.integer(13));
         group->about = row.integer(14);
-        group->crashes = row.integer(15);
+        group->crashes = row.amount(15);
     }
     load_members(*group);
     return group;
@@ -116,10 +116,10 @@ void GroupStore::load_members(StoredGroup& group) {
         member.state = static_cast<coalesce::State>(row.integer(2));
         member.copy = row.integer(3);
         member.recovered = row.integer(4) != 0;
-        member.since = base::time_of(row.integer(5));
-        member.due = base::time_of(row.integer(6));
+        member.since = base::time_of(row.amount(5));
+        member.due = base::time_of(row.amount(6));
         member.attempts = static_cast<unsigned>(row.integer(7));
-        member.ended = base::time_of(row.integer(8));
+        member.ended = base::time_of(row.amount(8));
         member.reply = row.text(9);
         member.options = {static_cast<unsigned>(row.integer(10)), row.text(11)};
         member.apart = row.integer(12) != 0;

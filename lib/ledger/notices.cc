@@ -96,7 +96,7 @@ message::Notice::Recipient NoticeMaker::recipient(const StoredGroup& group, cons
     if (recipient.expired) recipient.reply.erase(0, std::min(recipient.reply.find(": "), recipient.reply.size() - 2) + 2);
     Rows row = attempt_.query(group.id, member.id);
     if (!row.next()) return recipient;
-    recipient.last_attempt = base::wall_time_of(row.integer(0));
+    recipient.last_attempt = base::wall_time_of(row.amount(0));
     recipient.server = row.text(1);
     return recipient;
 }
@@ -108,7 +108,7 @@ std::string NoticeMaker::sender_of(std::int64_t group, std::int64_t copy) {
 
 base::WallTime NoticeMaker::arrival_of(std::int64_t group, std::int64_t copy) {
     Rows row = copy_.query(group, copy);
-    return row.next() ? base::wall_time_of(row.integer(1)) : base::WallTime{};
+    return row.next() ? base::wall_time_of(row.amount(1)) : base::WallTime{};
 }
 
 bool NoticeMaker::delay_notice_waits() {

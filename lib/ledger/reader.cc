@@ -97,7 +97,7 @@ private:
             database,
             "SELECT n, arrived, client, helo, protocol, sender, recipients FROM copies WHERE group_id = ? ORDER BY n");
         for (Rows row = copies.query(record.id); row.next();) {
-            record.copies.push_back({row.integer(0), base::wall_time_of(row.integer(1)), row.text(2), row.text(3),
+            record.copies.push_back({row.integer(0), base::wall_time_of(row.amount(1)), row.text(2), row.text(3),
                                      row.text(4), row.text(5), parse_recipients(row.bytes(6))});
         }
         Statement attempts(
@@ -108,7 +108,7 @@ private:
         for (Rows row = attempts.query(record.id); row.next();) {
             std::size_t what = std::min<std::size_t>(static_cast<std::size_t>(row.integer(3)), outcome_names.size() - 1);
             record.attempts.push_back(
-                {base::wall_time_of(row.integer(0)), row.text(1), row.text(2), outcome_names[what], row.text(4)});
+                {base::wall_time_of(row.amount(0)), row.text(1), row.text(2), outcome_names[what], row.text(4)});
         }
     }
 };

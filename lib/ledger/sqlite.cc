@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+
 namespace onecopy::ledger {
 namespace {
 
@@ -86,6 +88,11 @@ bool Rows::next() {
 
 std::int64_t Rows::integer(int column) const {
     return sqlite3_column_int64(statement_, column);
+}
+
+std::int64_t Rows::amount(int column) const {
+    constexpr std::int64_t most = std::int64_t{1} << 60;  // milliseconds: thirty million years
+    return std::clamp(integer(column), -most, most);
 }
 
 bool Rows::is_null(int column) const {

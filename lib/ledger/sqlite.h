@@ -59,6 +59,9 @@ public:
 
     bool next();
     std::int64_t integer(int column) const;
+    /// For what is reckoned with, times and counts: so far from the ends of the type, whatever stands there, that the sum of
+    /// some is another.
+    std::int64_t amount(int column) const;
     bool is_null(int column) const;
     /// Valid until next().
     std::string_view bytes(int column) const;

@@ -120,13 +120,13 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
                          "possible_duplicates, smtputf8, paused, notices FROM ledger");
         Rows row = select.query();
         if (!row.next()) throw SpoolError("the ledger's first row is missing");
-        base::WallTime stored_wall = base::wall_time_of(row.integer(2));
-        Clock::Stored stored{base::time_of(row.integer(0)), base::Duration(row.integer(1)), stored_wall};
-        if (!row.is_null(12)) stored.paused = base::time_of(row.integer(12));
+        base::WallTime stored_wall = base::wall_time_of(row.amount(2));
+        Clock::Stored stored{base::time_of(row.amount(0)), base::Duration(row.amount(1)), stored_wall};
+        if (!row.is_null(12)) stored.paused = base::time_of(row.amount(12));
         bool fresh = stored_wall == base::WallTime{};
         if (fresh) stored.wall = wall;
         clock_.emplace(stored, boot, wall);
-        head_.next_group = row.integer(3);
+        head_.next_group = row.amount(3);
         clean = row.integer(4) != 0;
         auto count = [&row](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
         head_.totals = {count(5), count(6), count(7), count(8), count(9), count(10), count(13)};
@@ -574,7 +574,7 @@ std::vector<std::int64_t> SqliteLedger::due(base::Time now, std::size_t most, co
 base::Time SqliteLedger::next_due(const std::set<std::int64_t>& in_flight) {
     Rows row = statements_->next_due.query();
     while (row.next()) {
-        if (!in_flight.contains(row.integer(0))) return base::time_of(row.integer(1));
+        if (!in_flight.contains(row.integer(0))) return base::time_of(row.amount(1));
     }
     return base::never;
 }
@@ -642,7 +642,7 @@ SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, unsigned mo
 
 base::Time SqliteLedger::next_forgotten(const coalesce::Policy& policy) {
     auto first = [](Rows row, base::Duration kept) {
-        return row.next() && !row.is_null(0) ? base::time_of(row.integer(0)) + kept : base::never;
+        return row.next() && !row.is_null(0) ? base::time_of(row.amount(0)) + kept : base::never;
     };
     return std::min(first(statements_->next_idle.query(), coalesce::retention(policy)),
                     first(statements_->next_kept.query(), policy.keep_failed));

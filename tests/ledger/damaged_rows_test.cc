@@ -16,8 +16,20 @@ using namespace onecopy::ledger::testing;
 namespace {
 
 /// What a cell is damaged to, as SQL; `half` is half of what it held.
-constexpr const char* values[] = {"NULL",       "0",    "-1",  "77",  "4611686018427387904",       "-4611686018427387904",
-                                  "4294967296", "1e15", "'x'", "x''", "x'000d0a2e0d0aff3e3c2220'", "half"};
+constexpr const char* values[] = {"NULL",
+                                  "0",
+                                  "-1",
+                                  "77",
+                                  "4611686018427387904",
+                                  "-4611686018427387904",
+                                  "4294967296",
+                                  "1e15",
+                                  "'x'",
+                                  "x''",
+                                  "x'000d0a2e0d0aff3e3c2220'",
+                                  "half",
+                                  "0x7fffffffffffffff",
+                                  "0x8000000000000000"};
 
 /// Each cell gets every fifth of them, beginning with another one from cell to cell, so that in few rows a column has had
 /// all; with ONECOPY_EVERY_DAMAGE set each cell gets all of them.
