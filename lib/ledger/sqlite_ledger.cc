@@ -110,6 +110,18 @@ SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs,
 
 SqliteLedger::~SqliteLedger() = default;
 
+/// Behind the numbers of all that is there, of a group or of what is left of one: beside it the rows of a new one would not
+/// be taken. What is far off, by damage, is never met.
+std::int64_t SqliteLedger::first_free_group() {
+    return 1 + database_.integer(
+                   "SELECT coalesce(max(id), 0) FROM (SELECT max(id) AS id FROM groups WHERE id < 1 << 53 "
+                   "UNION ALL SELECT max(group_id) FROM members WHERE group_id < 1 << 53 "
+                   "UNION ALL SELECT max(group_id) FROM content WHERE group_id < 1 << 53 "
+                   "UNION ALL SELECT max(group_id) FROM extents WHERE group_id < 1 << 53 "
+                   "UNION ALL SELECT max(group_id) FROM copies WHERE group_id < 1 << 53 "
+                   "UNION ALL SELECT max(group_id) FROM attempts WHERE group_id < 1 << 53)");
+}
+
 /// After an unclean end nobody knows which groups were attempted: their headers stay as they are, so that what may have been
 /// sent is sent again with the same bytes.
 void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
@@ -126,7 +138,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
         bool fresh = stored_wall == base::WallTime{};
         if (fresh) stored.wall = wall;
         clock_.emplace(stored, boot, wall);
-        head_.next_group = row.amount(3);
+        head_.next_group = std::max(row.amount(3), first_free_group());
         clean = row.integer(4) != 0;
         auto count = [&row](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
         head_.totals = {count(5), count(6), count(7), count(8), count(9), count(10), count(13)};

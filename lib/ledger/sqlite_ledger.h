@@ -130,6 +130,7 @@ private:
     };
     struct Kin;
 
+    std::int64_t first_free_group();
     void load_head(base::Duration boot, base::WallTime wall);
     void settle_log();
     void store_head(base::Duration boot, base::WallTime wall);

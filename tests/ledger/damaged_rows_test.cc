@@ -68,6 +68,22 @@ TEST_CASE("lengths that add up beyond what a number holds keep no spool from bei
     CHECK(damage.live().empty());
 }
 
+TEST_CASE("a number that is taken is given to no new group") {
+    Damage damage;
+    const Harm harms[] = {{{"ledger", "next_group", "one = 1"}, "3"},
+                          {{"groups", "id", "id = 2"}, "6"},
+                          {{"members", "group_id", "group_id = 2 AND n = 1"}, "6"},
+                          {{"content", "group_id", "group_id = 3"}, "6"},
+                          {{"extents", "group_id", "n = 1"}, "6"},
+                          {{"copies", "group_id", "group_id = 1"}, "6"},
+                          {{"attempts", "group_id", "group_id = 3"}, "6"}};
+    for (const Harm& harm : harms) {
+        CAPTURE(harm.cell.text());
+        REQUIRE(damage.make({harm}) == 1);
+        CHECK(damage.live().empty());
+    }
+}
+
 TEST_CASE("a body of which a piece is not found is missing, not shorter") {
     Damage damage;
     REQUIRE(damage.make({{{"extents", "group_id", "n = 1"}, "77"}}) == 1);
