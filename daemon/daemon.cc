@@ -81,6 +81,7 @@ ledger::LedgerThread::Handler Daemon::ledger_handler() {
     handler.settled = [this](const ledger::Settled& settled) { delivery_->settled(settled); };
     handler.told = [this](const ledger::Told& told) { delivery_->told(told); };
     handler.broken = end_at_once;
+    handler.damaged = [this](const std::string& damage) { found_damaged(damage); };
     handler.notice = log_at;
     return handler;
 }

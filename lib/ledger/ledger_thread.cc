@@ -109,7 +109,10 @@ private:
     }
     void take_one(Want request) { wanted_ += request.count; }
     void take_one(Settle request) { settles_.push_back(std::move(request)); }
-    void take_one(Alter request) { alters_.push_back(std::move(request)); }
+    void take_one(Alter request) {
+        spool_.ledger().look_again(request.groups);
+        alters_.push_back(std::move(request));
+    }
     void take_one(Pause request);
     void take_one(Remember request) {
         spool_.ledger().remember_smtputf8(request.smtputf8);
@@ -130,6 +133,8 @@ private:
     void tell();
     void unsettled(Settle settle, bool no_room);
     void hand_out();
+    void load_due(base::Time now, std::vector<Due>& due);
+    void say_what_is_passed_over();
     void set_aside();
     void missing_content(const Due& due);
     void keep_house();
@@ -188,6 +193,7 @@ void LedgerThread::State::turn() {
     tell();
     watch_room();
     hand_out();
+    say_what_is_passed_over();
     flush_answers();
     if (moment_.boot >= house_at_) keep_house();
     flush_answers();
@@ -382,31 +388,47 @@ void LedgerThread::State::set_aside() {
     }
 }
 
-void LedgerThread::State::hand_out() try {
+void LedgerThread::State::hand_out() {
     if (wanted_ == 0 || stuck_ || stopping_ || paused_) return;
     base::Time now = spool_.now(moment_.boot);
     if (next_due_ > now) return;
-    const std::vector<std::int64_t> groups = spool_.due(now, wanted_);
-    spool_.suspect(groups, moment_);
-    SqliteLedger::Snapshot snapshot(spool_.ledger());
     std::vector<Due> due;
-    for (std::int64_t group : groups) {
+    load_due(now, due);
+    if (due.empty()) return;
+    std::vector<std::int64_t> groups;
+    for (const Due& one : due) groups.push_back(one.group);
+    spool_.suspect(groups, moment_);
+    wanted_ -= static_cast<unsigned>(due.size());
+    answers_.push_back([handler = handler_, due = std::move(due)]() mutable { handler->due(std::move(due)); });
+}
+
+/// They are in flight from here on, also where the next one can't be read.
+void LedgerThread::State::load_due(base::Time now, std::vector<Due>& due) try {
+    SqliteLedger::Snapshot snapshot(spool_.ledger());
+    for (std::int64_t group : spool_.due(now, wanted_)) {
         Due one = spool_.load_due(group, moment_);
         spool_.in_flight().insert(group);
-        if (one.content) {
+        if (one.group == 0) {
+            spool_.came_back(group);  // it is passed over
+        } else if (one.content) {
             due.push_back(std::move(one));
         } else {
             missing_content(one);
         }
     }
     next_due_ = spool_.next_due(now);
-    wanted_ -= static_cast<unsigned>(due.size());
     unreadable_ = false;
-    if (!due.empty())
-        answers_.push_back([handler = handler_, due = std::move(due)]() mutable { handler->due(std::move(due)); });
 } catch (const SqliteError& error) {
     if (!std::exchange(unreadable_, true)) notice(base::Level::error, "ledger_unreadable", error.what());
     next_due_ = spool_.now(moment_.boot) + house_delay;
+}
+
+void LedgerThread::State::say_what_is_passed_over() {
+    for (const SqliteLedger::PassedOver& one : spool_.ledger().take_passed_over()) {
+        answers_.push_back(
+            [handler = handler_, damage = "group " + std::to_string(one.group) +
+                                          " can't be read and is passed over: " + one.why] { handler->damaged(damage); });
+    }
 }
 
 void LedgerThread::State::missing_content(const Due& due) {

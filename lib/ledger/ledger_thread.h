@@ -36,6 +36,8 @@ public:
         /// The outcome of a commit can't be known, or the spool is beyond repair: the process must end at once, answering
         /// nobody.
         std::function<void(const std::string& why)> broken;
+        /// A part of the spool can't be read for good; what depends on it is passed over. Once for each group.
+        std::function<void(const std::string& damage)> damaged;
         /// Something an admin should know: low on space and well again, a damaged row, a settlement that can't be stored.
         std::function<void(base::Level, std::string event, std::string detail)> notice;
     };

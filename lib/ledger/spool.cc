@@ -133,12 +133,14 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
         }
         return done;
     };
+    const std::size_t passed_over = ledger_.count_passed_over();
     try {
         ledger_.begin();
         const Context now = context(moment);
         for (Operation& operation : operations) operation.run(now);
     } catch (const SqliteError& error) {
         ledger_.roll_back();
+        if (ledger_.count_passed_over() > passed_over) return attempt(operations, moment);  // without that one
         return end_all(false, error.disk_full(), error.what());
     }
     const bool done = ledger_.commit(moment.boot, moment.wall);

@@ -23,6 +23,10 @@ Extent extent_at(const Rows& row, int column) {
             static_cast<std::uint32_t>(row.integer(column + 2)), static_cast<std::uint32_t>(row.integer(column + 3))};
 }
 
+bool owes(const coalesce::Group& group) {
+    return std::ranges::any_of(group.members, [](const coalesce::Member& member) { return member.owed != 0; });
+}
+
 }  // namespace
 
 struct SqliteLedger::Statements {
@@ -34,7 +38,7 @@ struct SqliteLedger::Statements {
     Database& db;
     Statement begin{db, "BEGIN IMMEDIATE"};
     Statement begin_reading{db, "BEGIN"};
-    Statement end_reading{db, "COMMIT"};
+    Statement end_reading{db, "ROLLBACK"};  // so that damage which was met keeps nobody from writing
     Statement commit{db, "COMMIT"};
     Statement head{
         db,
@@ -53,15 +57,17 @@ struct SqliteLedger::Statements {
     Statement next_due{db, "SELECT id, due FROM groups WHERE due IS NOT NULL ORDER BY due"};
     Statement later{db, "SELECT id FROM groups WHERE due > ?"};
     Statement retriable{db, "SELECT id FROM groups WHERE due > ? UNION SELECT group_id FROM members WHERE state = 2"};
+    Statement waiting{db, "SELECT id FROM groups WHERE due IS NOT NULL"};  // by the index alone, like `marked` and `all`
+    Statement all{db, "SELECT id FROM groups INDEXED BY groups_by_content"};
+    Statement keep_header{db, "UPDATE groups SET flags = flags | 16 WHERE id = ?"};
     Statement owing{db, "SELECT DISTINCT group_id FROM members WHERE owed != 0"};
     Statement put_apart{db, "INSERT INTO apart VALUES(?, ?) ON CONFLICT(address) DO UPDATE SET until = excluded.until"};
     Statement get_apart{db, "SELECT 1 FROM apart WHERE address = ? AND until > ?"};
     Statement prune_apart{db, "DELETE FROM apart WHERE until <= ?"};
     Statement count_apart{db, "SELECT count(*) FROM apart"};
     Statement suspect{db, "UPDATE groups SET crashes = crashes + 1 WHERE id = ?"};
-    Statement absolve{db, "UPDATE groups SET crashes = 1 WHERE crashes > 1"};
-    Statement suspects{db, "SELECT id FROM groups WHERE crashes > 0 AND due <= ?"};
-    Statement crashed{db, "SELECT id FROM groups WHERE crashes >= 2"};
+    Statement absolve{db, "UPDATE groups SET crashes = 1 WHERE id = ?"};
+    Statement marked{db, "SELECT id FROM groups WHERE crashes > 0"};
     Statement kept{db, "SELECT id FROM groups WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle LIMIT ?"};
     Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
     Statement next_idle{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL"};
@@ -75,6 +81,7 @@ struct SqliteLedger::Statements {
 struct SqliteLedger::Kin {
     std::optional<StoredGroup> same;
     std::vector<coalesce::Group> siblings;  // rules.h join()
+    bool complete = true;                   // false: one of them, or what may be one, can't be read
 
     /// Under an earlier `match` there may have been several. The copy joins the one of equal content, and of these the one
     /// that waits, or the latest; who has the message by another one must not get it again.
@@ -150,7 +157,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     begin();
     if (!clean) {
         settle_log();
-        database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+        keep_headers();
     }
     if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
 }
@@ -176,6 +183,47 @@ void SqliteLedger::settle_log() {
         if (!works(log->pMethods->xWrite(log, bytes.data(), piece, at))) return;
     }
     works(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+}
+
+/// In a transaction that was begun.
+void SqliteLedger::keep_headers() {
+    try {
+        database_.exec("UPDATE groups SET flags = flags | 16 WHERE due IS NOT NULL");
+        return;
+    } catch (const SqliteError& error) {
+        if (!error.damaged()) throw;
+    }
+    roll_back();
+    std::vector<std::int64_t> readable;
+    for (std::int64_t id : integers(statements_->waiting.query())) {
+        if (look_at(id)) readable.push_back(id);
+    }
+    begin();
+    for (std::int64_t id : readable) statements_->keep_header.run(id);
+}
+
+/// None: it is not there, or is passed over.
+std::optional<StoredGroup> SqliteLedger::load(std::int64_t id) try {
+    if (passed_over_.contains(id)) return std::nullopt;
+    return statements_->groups.load(id);
+} catch (const SqliteError& error) {
+    if (error.damaged()) pass_over(id, error.what());  // whatever else keeps it from being read is not its fault
+    throw;
+}
+
+/// The same where nothing is written.
+std::optional<StoredGroup> SqliteLedger::look_at(std::int64_t id) try { return load(id); } catch (const SqliteError& error) {
+    if (!error.damaged()) throw;
+    return std::nullopt;
+}
+
+void SqliteLedger::look_again(const std::vector<std::int64_t>& groups) {
+    if (groups.empty()) passed_over_.clear();
+    for (std::int64_t group : groups) passed_over_.erase(group);
+}
+
+void SqliteLedger::pass_over(std::int64_t id, const std::string& why) {
+    if (passed_over_.insert(id).second) newly_passed_over_.push_back({id, why});
 }
 
 coalesce::Now SqliteLedger::now(base::Duration boot) const {
@@ -225,10 +273,12 @@ SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const C
     Kin kin;
     if (copy.alone) return kin;
     const message::Identity& identity = copy.identity;
-    GroupStore& groups = statements_->groups;
-    for (std::int64_t id : groups.related(identity, context.policy)) {
-        std::optional<StoredGroup> group = groups.load(id);
-        if (!group) continue;
+    for (std::int64_t id : statements_->groups.related(identity, context.policy)) {
+        std::optional<StoredGroup> group = load(id);
+        if (!group) {
+            kin.complete = false;
+            continue;
+        }
         switch (coalesce::kinship(*group, copy, context.policy)) {
             case coalesce::Kinship::same:
                 kin.add_same(*std::move(group), identity);
@@ -259,6 +309,7 @@ StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
 
 Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context) {
     Kin kin = find_kin(copy.arriving, context);
+    if (!kin.complete) return {};  // nobody knows who has it, and what is damaged is no place for more: the fetcher keeps it
     bool is_new = !kin.same;
     StoredGroup group = is_new ? make_group(copy, context) : std::move(*kin.same);
     bool was_fixed = group.fixed;
@@ -354,7 +405,7 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
     Settled settled;
     settled.group = settlement.group;
     settled.now = context.now.ledger;
-    std::optional<StoredGroup> group = statements_->groups.load(settlement.group);
+    std::optional<StoredGroup> group = load(settlement.group);
     if (!group) return settled;
     for (std::size_t place : coalesce::settle(*group, settlement.outcomes, context.policy, context.now)) {
         const coalesce::Member& member = group->members[place];
@@ -372,7 +423,7 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
         for (std::size_t place : concluded.changed) statements_->writer.save_member(group->id, group->members[place]);
         for (std::size_t place : concluded.spoilers) remember_apart(group->members[place], context);
     }
-    settled.owing = std::ranges::any_of(group->members, [](const auto& member) { return member.owed != 0; });
+    settled.owing = owes(*group);
     record_attempts(*group, settlement, context);
     if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
     statements_->writer.update(*group);
@@ -426,7 +477,7 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
     if (groups.empty()) groups = changeable(change, context);
     Changed changed;
     for (std::int64_t id : groups) {
-        std::optional<StoredGroup> group = statements_->groups.load(id);
+        std::optional<StoredGroup> group = load(id);
         if (!group) continue;
         if (change == Change::drop && context.in_flight.contains(id)) {
             ++changed.in_flight;
@@ -445,24 +496,38 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
 
 /// Whoever went alone before and did not come back, as when the process was ended meanwhile, is not to blame for this one.
 void SqliteLedger::suspect(const std::vector<std::int64_t>& groups, bool after_crash) {
-    const bool two_crashes = !integers(statements_->crashed.query()).empty();
+    const std::vector<StoredGroup> known = marked();
+    const bool two_crashes = std::ranges::any_of(known, [](const StoredGroup& group) { return group.crashes > 1; });
     if (!after_crash && !two_crashes) return;
-    statements_->absolve.run();
+    for (const StoredGroup& group : known) {
+        if (group.crashes > 1) statements_->absolve.run(group.id);
+    }
     for (std::int64_t group : groups) statements_->suspect.run(group);
 }
 
+std::vector<StoredGroup> SqliteLedger::marked() {
+    std::vector<StoredGroup> groups;
+    for (std::int64_t id : integers(statements_->marked.query())) {
+        if (std::optional<StoredGroup> group = look_at(id)) groups.push_back(std::move(*group));
+    }
+    return groups;
+}
+
 std::vector<std::int64_t> SqliteLedger::suspects(base::Time now) {
-    return integers(statements_->suspects.query(base::to_integer(now)));
+    std::vector<std::int64_t> found;
+    for (const StoredGroup& group : marked()) {
+        if (group.due && *group.due <= now) found.push_back(group.id);
+    }
+    return found;
 }
 
 std::vector<Settlement> SqliteLedger::set_aside() {
     std::vector<Settlement> settlements;
-    for (std::int64_t id : integers(statements_->crashed.query())) {
-        std::optional<StoredGroup> group = statements_->groups.load(id);
-        if (!group) continue;
+    for (const StoredGroup& group : marked()) {
+        if (group.crashes < 2) continue;
         Settlement& settlement = settlements.emplace_back();
-        settlement.group = id;
-        for (const coalesce::Member& member : group->members) {
+        settlement.group = group.id;
+        for (const coalesce::Member& member : group.members) {
             if (member.state != coalesce::State::pending) continue;
             settlement.outcomes.push_back({member.id, coalesce::Outcome::What::refused,
                                            "554 5.6.0 set aside: onecopyd crashed three times while it was being sent"});
@@ -471,14 +536,27 @@ std::vector<Settlement> SqliteLedger::set_aside() {
     return settlements;
 }
 
-std::vector<std::int64_t> SqliteLedger::owing() {
+std::vector<std::int64_t> SqliteLedger::owing() try {
     return integers(statements_->owing.query());
+} catch (const SqliteError& error) {
+    if (!error.damaged()) throw;
+    std::vector<std::int64_t> found;
+    for (std::int64_t id : integers(statements_->all.query())) {
+        if (std::optional<StoredGroup> group = look_at(id); group && owes(*group)) found.push_back(id);
+    }
+    return found;
 }
 
 OwedNotices SqliteLedger::owed_notices(std::int64_t id, const Context& context) {
-    std::optional<StoredGroup> group = statements_->groups.load(id);
+    std::optional<StoredGroup> group = look_at(id);
     if (!group) return {};
-    return statements_->notices.make(*group, load_content(id),
+    std::shared_ptr<const Content> content;
+    try {
+        content = load_content(id);
+    } catch (const SqliteError& error) {
+        if (!error.damaged()) throw;  // else it is told without the message
+    }
+    return statements_->notices.make(*group, std::move(content),
                                      {context.policy, context.hostname, context.wall, head_.next_group});
 }
 
@@ -486,7 +564,7 @@ Told SqliteLedger::tell(std::int64_t id, const OwedNotices& owed, const std::vec
                         const Context& context) {
     Told told;
     told.about = id;
-    std::optional<StoredGroup> group = statements_->groups.load(id);
+    std::optional<StoredGroup> group = load(id);
     if (!group) return told;
     std::set<std::int64_t> nobody_to_tell;
     for (std::size_t i = 0; i < owed.notices.size(); ++i) {
@@ -578,23 +656,30 @@ std::vector<std::int64_t> SqliteLedger::due(base::Time now, std::size_t most, co
     std::vector<std::int64_t> found;
     Rows row = statements_->due.query(base::to_integer(now));
     while (found.size() < most && row.next()) {
-        if (!in_flight.contains(row.integer(0))) found.push_back(row.integer(0));
+        if (is_free(row.integer(0), in_flight)) found.push_back(row.integer(0));
     }
     return found;
+}
+
+bool SqliteLedger::is_free(std::int64_t group, const std::set<std::int64_t>& in_flight) const {
+    return !in_flight.contains(group) && !passed_over_.contains(group);
 }
 
 base::Time SqliteLedger::next_due(const std::set<std::int64_t>& in_flight) {
     Rows row = statements_->next_due.query();
     while (row.next()) {
-        if (!in_flight.contains(row.integer(0))) return base::time_of(row.amount(1));
+        if (is_free(row.integer(0), in_flight)) return base::time_of(row.amount(1));
     }
     return base::never;
 }
 
-Due SqliteLedger::load_due(std::int64_t id, const Context& context) {
-    std::optional<StoredGroup> group = statements_->groups.load(id);
+Due SqliteLedger::load_due(std::int64_t id, const Context& context) try {
+    std::optional<StoredGroup> group = look_at(id);
     Due due;
-    if (!group) return due;
+    if (!group) {
+        pass_over(id, "the index leads to a group that is not there");
+        return due;
+    }
     due.group = id;
     due.sender = group->sender;
     due.options = group->options;
@@ -610,6 +695,10 @@ Due SqliteLedger::load_due(std::int64_t id, const Context& context) {
     }
     due.content = load_content(id);
     return due;
+} catch (const SqliteError& error) {
+    if (!error.damaged()) throw;
+    pass_over(id, error.what());
+    return {};
 }
 
 std::shared_ptr<const Content> SqliteLedger::load_content(std::int64_t group) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coalesce/rules.h"
@@ -74,6 +75,19 @@ public:
     void resume(base::Duration boot) { clock_->resume(boot); }
     bool paused() const { return clock_->paused(); }
 
+    /// A group of which SQLite can't read a row, since the database is damaged there. It is passed over, as if it were not
+    /// there, and stays on disk as it is, until look_again() or the next start: the others do not wait for it. Who meets it
+    /// in a transaction gets the SqliteError once, and has to begin anew: SQLite writes nothing after it.
+    struct PassedOver {
+        std::int64_t group = 0;
+        std::string why;
+    };
+    /// Those that were found so since it was asked last.
+    std::vector<PassedOver> take_passed_over() { return std::exchange(newly_passed_over_, {}); }
+    std::size_t count_passed_over() const { return passed_over_.size(); }
+    /// None given: at all.
+    void look_again(const std::vector<std::int64_t>& groups);
+
     /// Several reads as one transaction: locks are taken once.
     class Snapshot {
     public:
@@ -85,9 +99,10 @@ public:
         SqliteLedger& ledger_;
     };
 
-    /// Groups due at `now` that are not in flight, earliest first.
+    /// Groups due at `now` that are not in flight, earliest first; and next_due(): none that is passed over.
     std::vector<std::int64_t> due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight);
     base::Time next_due(const std::set<std::int64_t>& in_flight);
+    /// One without a number: it is passed over.
     Due load_due(std::int64_t group, const Context& context);
 
     /// Forgets groups that were idle for longer than the policy keeps them, at most `most`, and the content of those that
@@ -133,6 +148,12 @@ private:
     std::int64_t first_free_group();
     void load_head(base::Duration boot, base::WallTime wall);
     void settle_log();
+    void keep_headers();
+    std::optional<StoredGroup> load(std::int64_t group);
+    std::optional<StoredGroup> look_at(std::int64_t group);
+    std::vector<StoredGroup> marked();
+    void pass_over(std::int64_t group, const std::string& why);
+    bool is_free(std::int64_t group, const std::set<std::int64_t>& in_flight) const;
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
     std::vector<std::size_t> change_members(StoredGroup& group, Change change, const Context& context);
@@ -157,6 +178,8 @@ private:
     Head committed_;
     bool smtputf8_ = false;
     std::int64_t first_new_ = 1;
+    std::set<std::int64_t> passed_over_;
+    std::vector<PassedOver> newly_passed_over_;
     bool any_apart_ = false;  // false: nobody is remembered as refused alone, and none need be looked for
     int log_pages_ = 0;
 };

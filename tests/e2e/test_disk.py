@@ -199,6 +199,38 @@ class DamagedSpool(Case):
         received.wait(1)
         self.assertEqual(received.recipients_of(message.id), sorted(message.everyone))
 
+    def break_rows(self, daemon, filler):
+        """A long run of one character lies in a chain of pages of its own; now it can't be read."""
+        path = daemon.spool / "ledger.db"
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        data = bytearray(path.read_bytes())
+        whole = filler.encode() * (4096 - 4)
+        chain = [at for at in range(0, len(data), 4096) if data[at + 4 : at + 4096] == whole and any(data[at : at + 4])]
+        self.assertTrue(chain)
+        for at in chain:
+            data[at : at + 4] = b"\x7f\xff\xff\xff"
+        path.write_bytes(data)
+
+    def test_a_message_that_cant_be_read_holds_up_no_other(self):
+        received = self.sink()
+        daemon = self.daemon(received, grouping={"window": "1h"})
+        broken, sound = Message(1, to=("anna",)), Message(2, to=("anna", "bert"))
+        daemon.send(broken.sender, ["anna@corp.example"], b"X-Long: " + b"v" * 20000 + b"\r\n" + copies(broken)[0][1])
+        for recipient, data in copies(sound):
+            daemon.send(sound.sender, [recipient], data)
+        daemon.kill()
+        self.break_rows(daemon, "v")
+        daemon.start()
+        daemon.ctl("release", "--all")
+        received.wait(1)
+        self.assertEqual(received.recipients_of(sound.id), sorted(sound.everyone))
+        until(lambda: "group 1 can't be read" in daemon.json("status")["spool"]["damage"], what="which group it is")
+        self.assertEqual(daemon.log().count("group 1 can't be read"), 1)
+        with daemon.client() as client:
+            client.ehlo()
+            self.assertEqual(client.mail("s@far.example")[0], 452)
+
     def test_a_sound_one_is_not_called_damaged(self):
         daemon = self.daemon(self.sink())
         daemon.stop()

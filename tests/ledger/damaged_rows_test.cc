@@ -4,8 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <iterator>
+#include <set>
 
 #include "damage.h"
 
@@ -96,6 +98,93 @@ TEST_CASE("a body of which a piece is not found is missing, not shorter") {
         CHECK_FALSE(due.content);
     }
     CHECK(late == 1);
+}
+
+namespace {
+
+Copy with_long_id(char filler, const std::string& recipient) {
+    Copy copy = make_copy({recipient}, "<x>", static_cast<std::uint8_t>(filler));
+    copy.arriving.identity.message_id = "<" + std::string(20'000, filler) + "@x>";
+    return copy;
+}
+
+std::vector<std::int64_t> numbers_of(const std::vector<Due>& due) {
+    std::vector<std::int64_t> numbers;
+    for (const Due& one : due) {
+        if (one.group != 0) numbers.push_back(one.group);
+    }
+    return numbers;
+}
+
+}  // namespace
+
+TEST_CASE("what can't be read keeps no spool from being opened, marked after crashes, told of and forwarded") {
+    Bench bench;
+    bench.settings.policy.telling = {coalesce::Notified::sender, ""};
+    bench.die();
+    bench.open();
+    const std::int64_t poison = bench.offer(with_long_id('v', "a@x.example")).group;
+    const std::int64_t broken = bench.offer(with_long_id('w', "a@x.example")).group;
+    const std::int64_t sound = bench.offer(make_copy({"b@x.example"}, "<2@x>", 2)).group;
+    bench.offer(make_copy({"c@x.example"}, "<3@x>", 3));
+    bench.pass(seconds(30));
+    std::vector<Due> due = bench.take_due();
+    REQUIRE(due.size() == 4);
+    bench.settle_all(due[1], What::refused, "550 5.1.1 nobody");
+    bench.settle_all(due[3], What::refused, "550 5.1.1 nobody");
+    REQUIRE(bench.spool().ledger().owing().size() == 2);
+    SUBCASE("never marked") {}
+    SUBCASE("marked by two crashes") {
+        for (int i = 0; i < 2; ++i) {
+            std::ofstream(bench.path() + "/crashed") << "x";
+            bench.die();
+            bench.open();
+            bench.spool().suspect({poison}, bench.moment);
+        }
+    }
+    std::ofstream(bench.path() + "/crashed") << "x";
+    bench.die();
+    REQUIRE(break_rows(bench.path(), 'v') + break_rows(bench.path(), 'w') >= 2);
+    bench.open();
+    CHECK(bench.spool().ledger().set_aside().empty());
+    CHECK(bench.spool().ledger().owing().size() == 2);
+    for (std::int64_t group : bench.spool().ledger().owing()) CHECK(bench.spool().tell(group, bench.moment).done);
+    due = bench.take_due();
+    CHECK_MESSAGE(numbers_of(due).front() == sound, "and the notice");
+    CHECK(due.size() >= 2);
+    bench.spool().suspect({sound}, bench.moment);
+    std::set<std::int64_t> passed_over;
+    for (const auto& one : bench.spool().ledger().take_passed_over()) passed_over.insert(one.group);
+    CHECK(passed_over == std::set<std::int64_t>{poison, broken});
+    bench.die();
+    Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    CHECK(database.integer(("SELECT crashes FROM groups WHERE id = " + std::to_string(sound)).c_str()) == 1);
+    CHECK(database.integer(("SELECT flags & 16 FROM groups WHERE id = " + std::to_string(sound)).c_str()) == 16);
+}
+
+TEST_CASE("recipients of whom none can be read keep no spool from being opened and asked for what is due, or owed") {
+    Bench bench;
+    fill(bench);
+    bench.pass(seconds(30));
+    for (const Due& due : bench.take_due(1)) bench.settle_all(due, What::refused, "550 5.1.1 said so");
+    REQUIRE(bench.spool().ledger().owing().size() == 1);
+    bench.close();
+    {
+        std::int64_t page = 0;
+        {
+            Database database(bench.path() + "/ledger.db", Database::Mode::read_write, "");
+            page = database.integer("SELECT rootpage FROM sqlite_master WHERE name = 'members'");
+        }
+        std::fstream file(bench.path() + "/ledger.db", std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp((page - 1) * 4096);
+        file << std::string(4096, '\xff');
+    }
+    bench.open();
+    CHECK(bench.spool().ledger().owing().empty());
+    bench.pass(minutes(2));
+    CHECK(numbers_of(bench.take_due()).empty());
+    CHECK(bench.spool().next_due(bench.spool().now(bench.moment.boot)) == base::never);
+    CHECK(bench.spool().ledger().take_passed_over().size() >= 2);
 }
 
 TEST_SUITE_END();

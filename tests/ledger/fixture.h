@@ -3,11 +3,13 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "ledger/spool.h"
+#include "ledger/sqlite.h"
 
 namespace onecopy::ledger::testing {
 
@@ -116,6 +118,25 @@ inline Copy make_copy(std::vector<std::string> recipients, const std::string& id
     copy.body = std::move(body);
     copy.size = copy.header.size() + copy.body.size();
     return copy;
+}
+
+/// Breaks each row of the spool in that directory, which nobody has open, that holds a long run of that character (SQLite
+/// lays it out in a chain of pages of their own): SQLite says that it can't read it. How many chains were broken.
+inline std::size_t break_rows(const std::string& directory, char filler) {
+    const std::string path = directory + "/ledger.db";
+    Database(path, Database::Mode::read_write, "").exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    constexpr std::size_t page = 4096, pointer = 4;
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    std::size_t broken = 0;
+    std::string bytes(page, '\0');
+    for (std::streamoff at = 0; file.seekg(at) && file.read(bytes.data(), page); at += page) {
+        const bool goes_on = bytes.find_first_not_of('\0') < pointer;
+        if (!goes_on || bytes.find_first_not_of(filler, pointer) != bytes.npos) continue;
+        file.seekp(at);
+        file.write("\x7f\xff\xff\xff", pointer);  // the next one, beyond the end
+        ++broken;
+    }
+    return broken;
 }
 
 }  // namespace onecopy::ledger::testing

@@ -31,6 +31,7 @@ public:
         handler.settled = [this](const Settled& one) { settled.push_back(one); };
         handler.told = [this](const Told& one) { told.push_back(one); };
         handler.broken = [this](const std::string& why) { broken = why; };
+        handler.damaged = [this](const std::string& damage) { damages.push_back(damage); };
         handler.notice = [this](base::Level, std::string event, std::string) { notices.push_back(std::move(event)); };
         thread.emplace(
             LedgerThread::Options{directory_.path(), "proxy.example", 0, policy, vfs_},
@@ -73,7 +74,7 @@ public:
     std::vector<Due> due;
     std::vector<Told> told;
     std::vector<Settled> settled;
-    std::vector<std::string> notices;
+    std::vector<std::string> notices, damages;
     std::string broken;
 
 private:
@@ -218,6 +219,45 @@ TEST_CASE("what can't be settled stops forwarding until it can, and is not lost"
     FaultyDisk::heal();
     REQUIRE(bench.until([&] { return bench.settled.size() == 1 && bench.due.size() == 2; }));
     CHECK(bench.notices.back() == "settle_works");
+}
+
+TEST_CASE("a group that can't be read holds up no other, is told once, and is tried again by hand") {
+    ThreadBench bench;
+    Copy copy = make_copy({"a@x"});
+    bool of_the_group = false;
+    SUBCASE("a row of the group") {
+        copy.arriving.identity.message_id = "<" + std::string(20'000, 'v') + "@x>";
+        of_the_group = true;
+    }
+    SUBCASE("its content") {
+        copy.header += "X-Long: " + std::string(20'000, 'v') + "\r\n";
+    }
+    const std::int64_t broken = bench.offer(copy).group;
+    bench.offer(make_copy({"b@x"}, "<2@x>", 2));
+    bench.thread.reset();
+    REQUIRE(break_rows(bench.path(), 'v') > 0);
+    bench.start();
+    bench.thread->want(2);
+    REQUIRE(bench.until([&] { return !bench.due.empty() && !bench.damages.empty(); }));
+    CHECK(bench.due[0].message_id == "<2@x>");
+    CHECK(bench.damages[0].starts_with("group " + std::to_string(broken) + " can't be read"));
+    bench.settle(bench.due[0], What::delivered);
+    REQUIRE(bench.until([&] { return !bench.settled.empty(); }));
+    CHECK(bench.settled[0].ended.size() == 1);
+    bench.offer(make_copy({"c@x"}, "<3@x>", 3));
+    REQUIRE(bench.until([&] { return bench.due.size() == 2; }));
+    CHECK(bench.damages.size() == 1);
+    CHECK_MESSAGE(bench.notices.empty(), "nothing is tried again by itself");
+
+    copy.arriving.recipients = {{"d@x", false, false}};
+    CHECK_MESSAGE(bench.offer(copy).status == Acceptance::Status::failed, "its fetcher keeps it");
+    CHECK(bench.damages.size() == 1);
+
+    std::optional<Changed> changed;
+    bench.thread->want(1);
+    bench.thread->change(Change::retry, {broken}, [&](const Changed& one) { changed = one; });
+    REQUIRE(bench.until([&] { return changed && bench.damages.size() == 2; }));
+    CHECK(changed->groups == (of_the_group ? 0 : 1));
 }
 
 TEST_CASE("a pause holds at once, and is answered when it is stored") {

@@ -34,6 +34,7 @@ public:
         handler.settled = [this](const ledger::Settled& one) { when_settled(one); };
         handler.told = [this](const ledger::Told& one) { when_told(one); };
         handler.broken = [this](const std::string& why) { broken = why; };
+        handler.damaged = [](const std::string&) {};
         handler.notice = [](base::Level, const std::string&, const std::string&) {};
         auto post = [this](std::function<void()> task) {
             loop.post([this, task = std::move(task)] { holding ? held.push_back(task) : task(); });

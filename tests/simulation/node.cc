@@ -34,6 +34,7 @@ ledger::LedgerThread::Handler Node::handler() {
         world->trace("broken: " + why);
         world->kill();
     };
+    handler.damaged = [](const std::string& damage) { world->trace("damaged: " + damage); };
     handler.notice = [](base::Level, const std::string& event, const std::string& detail) {
         world->trace("notice " + event + " " + detail);
     };
