@@ -20,10 +20,14 @@ using Stage = RunningTransaction::Stage;
 /// Commands that may be unanswered at a time where the server takes several (RFC 2920 3.1).
 constexpr std::size_t most_unanswered = 100;
 
-/// The server wants something of us that is not the message's matter: log-in, encryption.
-bool blames_no_mail(const Reply& reply) {
+/// The server wants something of us that is not the message's matter: log-in, encryption (RFC 4954 6).
+bool wants_log_in(const Reply& reply) {
     constexpr std::array codes = {530, 534, 535, 538};
-    if (std::ranges::find(codes, reply.code) != codes.end()) return true;
+    return std::ranges::find(codes, reply.code) != codes.end();
+}
+
+/// By its words too; said of a recipient they might mean that his mailbox does not take everyone's mail.
+bool says_log_in(const Reply& reply) {
     return base::lower(reply.text()).find("not authenticated") != std::string::npos;
 }
 
@@ -330,12 +334,13 @@ void ClientSession::on_mail(const Reply& reply) {
     if (reply.intermediate()) return fail_senseless(reply);
     left_open_ = reply.positive();
     if (reply.positive()) return;
-    if (blames_no_mail(reply)) return fail(reply);
+    if (wants_log_in(reply) || says_log_in(reply)) return fail(reply);
     running_->take_mail_reply(reply);
 }
 
 void ClientSession::on_recipient(const Reply& reply) {
     if (reply.intermediate()) return fail_senseless(reply);
+    if (wants_log_in(reply)) return fail(reply);
     running_->take_recipient_reply(reply);
 }
 

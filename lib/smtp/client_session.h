@@ -43,8 +43,8 @@ public:
         /// the connection, since the server may go on to take the rest for commands.
         virtual void done(const ClientTransaction::Result& result) = 0;
         /// The server is ill() or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
-        /// 530/534/535/538 to MAIL, a broken reply, a lost connection. Where a transaction was open, done() came before it
-        /// (its recipients deferred, or unknown after the final dot). The session is dead then.
+        /// 530/534/535/538 to MAIL or RCPT, a broken reply, a lost connection. Where a transaction was open, done() came
+        /// before it (its recipients deferred, or unknown after the final dot). The session is dead then.
         virtual void ill(const Reply& reply) = 0;
     };
 
