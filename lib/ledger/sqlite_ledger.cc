@@ -389,6 +389,10 @@ void SqliteLedger::drop_content(StoredGroup& group) {
     group.has_content = false;
 }
 
+void SqliteLedger::drop_content_unless_needed(StoredGroup& group) {
+    if (group.has_content && !coalesce::needs_content(group)) drop_content(group);
+}
+
 void SqliteLedger::record_copy(const StoredGroup& group, const Copy& copy, const Acceptance& acceptance) {
     std::string recipients;
     for (std::size_t i = 0; i < acceptance.verdicts.size(); ++i) {
@@ -425,7 +429,7 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
     }
     settled.owing = owes(*group);
     record_attempts(*group, settlement, context);
-    if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
+    drop_content_unless_needed(*group);
     statements_->writer.update(*group);
     return settled;
 }
@@ -487,7 +491,7 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
         std::vector<std::size_t> members = change_members(*group, change, context);
         if (members.empty() && !(waited && change != Change::drop && change != Change::forget)) continue;
         for (std::size_t place : members) statements_->writer.save_member(id, group->members[place]);
-        if (group->has_content && !coalesce::needs_content(*group)) drop_content(*group);
+        drop_content_unless_needed(*group);
         statements_->writer.update(*group);
         ++changed.groups;
     }
@@ -589,6 +593,8 @@ Told SqliteLedger::tell(std::int64_t id, const OwedNotices& owed, const std::vec
         member.owed &= later;
         statements_->writer.save_member(id, member);
     }
+    drop_content_unless_needed(*group);
+    statements_->writer.update(*group);
     return told;
 }
 

@@ -162,6 +162,7 @@ private:
     void describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context);
     void store_content(StoredGroup& group, const Copy& copy, const std::vector<Extent>& extents, const Context& context);
     void drop_content(StoredGroup& group);
+    void drop_content_unless_needed(StoredGroup& group);
     void record_copy(const StoredGroup& group, const Copy& copy, const Acceptance& acceptance);
     void put_extents(std::int64_t group, const std::vector<Extent>& extents);
     std::vector<std::int64_t> changeable(Change change, const Context& context);

@@ -101,6 +101,27 @@ TEST_CASE("what is owed is durable with the failure, and told once, whatever hap
     CHECK(office.take_due().size() == 1);
 }
 
+TEST_CASE("of a message that was forgotten while a failure was to be told nothing stays when it was") {
+    Office office;
+    const std::int64_t group = office.offer(large_copy(office, {"a@x"}, std::string(20'000, 'x'))).group;
+    office.fail_due();
+    CHECK(office.change(Change::forget, {group}).groups == 1);
+    CHECK(office.record(group).has_content);
+    REQUIRE(office.tell(group).notices.size() == 1);
+    CHECK(office.body_of(office.take_due().at(0)).find("From: sender@s.example\r\n") != std::string::npos);
+    CHECK_FALSE(office.record(group).has_content);
+    CHECK(office.record(group).header.empty());
+    CHECK(office.spool().ledger().live_segments().empty());
+}
+
+TEST_CASE("whose failure was told can be sent again, so his message stays") {
+    Office office;
+    const std::int64_t group = office.offer(make_copy({"a@x"})).group;
+    office.fail_due();
+    REQUIRE(office.tell(group).done);
+    CHECK(office.record(group).has_content);
+}
+
 TEST_CASE("RET=FULL brings a small body back, small or in segments, and no large one") {
     Office office;
     const std::string pattern = "a line of the body\r\n";
