@@ -120,13 +120,17 @@ SqliteLedger::~SqliteLedger() = default;
 /// Behind the numbers of all that is there, of a group or of what is left of one: beside it the rows of a new one would not
 /// be taken. What is far off, by damage, is never met.
 std::int64_t SqliteLedger::first_free_group() {
-    return 1 + database_.integer(
-                   "SELECT coalesce(max(id), 0) FROM (SELECT max(id) AS id FROM groups WHERE id < 1 << 53 "
-                   "UNION ALL SELECT max(group_id) FROM members WHERE group_id < 1 << 53 "
-                   "UNION ALL SELECT max(group_id) FROM content WHERE group_id < 1 << 53 "
-                   "UNION ALL SELECT max(group_id) FROM extents WHERE group_id < 1 << 53 "
-                   "UNION ALL SELECT max(group_id) FROM copies WHERE group_id < 1 << 53 "
-                   "UNION ALL SELECT max(group_id) FROM attempts WHERE group_id < 1 << 53)");
+    std::int64_t last = 0;
+    for (const char* highest : {"max(id) FROM groups WHERE id", "max(group_id) FROM members WHERE group_id",
+                                "max(group_id) FROM content WHERE group_id", "max(group_id) FROM extents WHERE group_id",
+                                "max(group_id) FROM copies WHERE group_id", "max(group_id) FROM attempts WHERE group_id"}) {
+        try {
+            last = std::max(last, database_.integer(("SELECT " + std::string(highest) + " < 1 << 53").c_str()));
+        } catch (const SqliteError& error) {
+            if (!error.damaged()) throw;  // a table of which nothing can be read has no number to meet
+        }
+    }
+    return last + 1;
 }
 
 /// After an unclean end nobody knows which groups were attempted: their headers stay as they are, so that what may have been

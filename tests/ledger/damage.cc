@@ -18,7 +18,8 @@ const std::string large_body(40000, 'x'), small_body = make_copy({}).body;
 /// Those of fill(), by their numbers.
 enum Group : std::int64_t { delivered = 1, failed, late, notice, held };
 
-/// A spool with a message in each of its states: held, put off with a large body, delivered, failed and told of.
+}  // namespace
+
 void fill(Bench& bench) {
     bench.settings.policy.telling = {coalesce::Notified::sender, "postmaster@x.example"};
     bench.die();
@@ -36,6 +37,8 @@ void fill(Bench& bench) {
     bench.spool().tell(due[1].group, bench.moment);
     bench.offer(make_copy({"f@x.example"}, "<held@x>", 4));
 }
+
+namespace {
 
 /// A column that may not be NULL may be that now; for this connection alone.
 void loosen(Database& database, const std::string& table) {

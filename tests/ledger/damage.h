@@ -25,6 +25,9 @@ struct Harm {
     std::string value;
 };
 
+/// A message in each of its states: held, put off with a large body, delivered, failed and told of.
+void fill(Bench& bench);
+
 /// A spool with a message in each of its states, as it was made, and a copy of it that can be damaged.
 class Damage {
 public:

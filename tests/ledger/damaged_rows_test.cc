@@ -14,6 +14,9 @@
 using namespace onecopy;
 using namespace onecopy::ledger;
 using namespace onecopy::ledger::testing;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using What = coalesce::Outcome::What;
 
 namespace {
 
