@@ -105,7 +105,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     void command(const std::string& line) {
         if (backend.mood.trouble > 0 && world->chance(backend.mood.trouble / 4)) return cut();
         const std::string verb = line.substr(0, 4);
-        if (verb == "EHLO") {
+        if (verb == (backend.mood.lmtp ? "LHLO" : "EHLO")) {
             if (ill(30)) return say("550 5.7.1 not you\r\n");
             std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
             if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
@@ -126,7 +126,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         } else if (verb == "RCPT") {
             recipient(line);
         } else if (verb == "DATA") {
-            if (recipients.empty()) return say("554 5.5.1 no recipients\r\n");
+            if (recipients.empty()) return say(backend.mood.lmtp ? "503 5.5.1 nobody\r\n" : "554 5.5.1 nobody\r\n");
             in_data = true;
             content.clear();
             say("354 go on\r\n");
@@ -176,28 +176,36 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     }
 
     void verdict() {
+        const std::size_t transaction = backend.record_.taken.size();
+        if (!backend.mood.lmtp) return verdict(transaction, recipients, parameters);
+        for (std::size_t i = 0; i < recipients.size() && listening; ++i)
+            verdict(transaction, {recipients[i]}, {parameters[i]});
+    }
+
+    void verdict(std::size_t transaction, const std::vector<std::string>& whom, const std::vector<std::string>& how) {
         if (trouble()) return cut();
         if (trouble()) return say("451 4.3.0 later\r\n");
         auto spoils = [this](const std::string& one) { return backend.spoilers.contains(one); };
-        if (std::ranges::any_of(recipients, spoils)) {
-            for (const std::string& one : recipients) {
+        if (std::ranges::any_of(whom, spoils)) {
+            for (const std::string& one : whom) {
                 if (spoils(one)) backend.record_.refused[one] = "spoiler";
             }
             return say("550 5.7.1 not for all of them\r\n");
         }
-        take();
+        take(transaction, whom, how);
     }
 
-    void take() {
+    void take(std::size_t transaction, const std::vector<std::string>& whom, const std::vector<std::string>& how) {
         const std::size_t number = backend.record_.taken.size();
         Taken taken;
+        taken.transaction = transaction;
         taken.at = world->now();
         taken.mail = mail;
-        taken.recipients = recipients;
-        taken.parameters = parameters;
+        taken.recipients = whom;
+        taken.parameters = how;
         taken.content = content;
         std::string words = "backend takes " + mail;
-        for (const std::string& one : recipients) words += " " + one;
+        for (const std::string& one : whom) words += " " + one;
         world->trace(words);
         backend.record_.taken.push_back(std::move(taken));
         if (trouble()) return cut();

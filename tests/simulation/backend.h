@@ -22,7 +22,7 @@ public:
         bool ill = false;                    // 5xx where it is about us and not about the mail
         bool slow = false;                   // takes up to 20 seconds for an answer, now and then
         std::size_t most_recipients = 1000;  // 452 beyond
-        bool dsn = true, pipelining = true, chunking = false;
+        bool dsn = true, pipelining = true, chunking = false, lmtp = false;
         std::set<unsigned> smtputf8;  // the ports where it is offered
     };
     explicit Backend(Record& record) : record_(record) {}

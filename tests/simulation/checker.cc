@@ -94,6 +94,7 @@ public:
         for (const std::string& why : record_.unusable) wrong("the spool can't be used: " + why);
         submissions();
         turned_away();
+        sizes();
         for (const Taken& taken : record_.taken) {
             sender_of(taken).empty() && taken.content.find("multipart/report") != std::string::npos ? notice(taken)
                                                                                                     : mail(taken);
@@ -213,6 +214,15 @@ private:
         for (const std::string& what : record_.rebuffs) wrong("5xx for " + what);
     }
 
+    void sizes() {
+        std::map<std::size_t, std::size_t> recipients;
+        for (const Taken& taken : record_.taken) recipients[taken.transaction] += taken.recipients.size();
+        for (const auto& [transaction, size] : recipients) {
+            if (size > record_.most_recipients)
+                wrong("too many recipients in a transaction: " + record_.taken[transaction].mail);
+        }
+    }
+
     const Message* find(const std::string& token, const std::string& sender) const {
         for (const Message& one : record_.messages) {
             if (one.token == token && one.sender == sender) return &one;
@@ -239,7 +249,6 @@ private:
     }
 
     void envelope(const Taken& taken, const Message& sent, const std::string& id) {
-        if (taken.recipients.size() > record_.most_recipients) wrong("too many recipients in a transaction: " + sent.token);
         const bool international = taken.mail.find(" SMTPUTF8") != std::string::npos;
         const bool is_right = std::ranges::any_of(messages(id), [&](const Message* one) {
             return (one->token == sent.token || !matches("content")) && one->international == international;
@@ -610,14 +619,14 @@ private:
                 early.insert(meant_[i].begin(), meant_[i].end());
         }
         const Microseconds last = first + record_.window + tolerance;
-        std::set<const Taken*> transactions;
+        std::set<std::size_t> transactions;
         std::set<std::string> contents;
         for (const std::string& recipient : early) {
             for (const auto& [taken, came] : deliveries({id, recipient})) {
                 if (taken->at < first + record_.window - second) wrong("before its window ends: " + id);
                 if (taken->at > last && matches("content")) wrong("long after its window: " + id);
                 if (taken->at > last) continue;
-                transactions.insert(taken);
+                transactions.insert(taken->transaction);
                 contents.insert(came->token);
             }
         }

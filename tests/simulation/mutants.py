@@ -97,6 +97,8 @@ FAULTS = [
      "    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);\n    ++recipients_;\n",
      "    ++recipients_;\n    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);\n"),
     ("chunk-ends-its-line", "lib/smtp/server_session.cc", "if (in.ended && in.last_chunk) in.decoder", "if (in.ended) in.decoder"),
+    ("verdict-of-another", "lib/smtp/running_transaction.cc", "settle(accepted_[verdicts_++], outcome_of",
+     "settle(usable_[verdicts_++], outcome_of"),
     ("sent-chunk-has-dots", "lib/smtp/running_transaction.cc", "    if (chunked()) {\n        out += piece;",
      "    if (false) {\n        out += piece;"),
     ("smtputf8-is-not-asked-for", "lib/smtp/running_transaction.cc", "    if (smtputf8_) line += \" SMTPUTF8\";\n", ""),

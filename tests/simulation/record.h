@@ -39,8 +39,9 @@ struct Submission {
     bool may_come() const { return replies.empty() ? finished : acknowledged(); }
 };
 
-/// One transaction that the backend took.
+/// One transaction that the backend took; by LMTP it takes it for each recipient apart.
 struct Taken {
+    std::size_t transaction = 0;
     Microseconds at = 0;
     std::optional<Microseconds> told;  // when its 250 was with the process
     std::string mail;                  // the command

@@ -124,6 +124,8 @@ private:
         backend_.mood.dsn = record_.dsn = world_.chance(70);
         backend_.mood.pipelining = world_.chance(70);
         backend_.mood.chunking = world_.chance(50);
+        backend_.mood.lmtp = world_.chance(25);
+        if (backend_.mood.lmtp) config_.backend.protocol = config::Protocol::lmtp;
         record_.international = world_.chance(50);
         smtputf8_ = {2501, 2502};
         if (!record_.calm && config_.backend.servers.size() > 1 && world_.chance(70))
