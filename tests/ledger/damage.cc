@@ -52,9 +52,8 @@ void read_all(const std::string& directory) try {
     Reader reader(directory);
     reader.counts();
     using Which = Reader::Which;
-    for (Which which : {Which::held, Which::queued, Which::failed, Which::all}) {
-        for (const GroupRecord& one : reader.list(which, 100)) reader.show(one.id);
-    }
+    for (Which which : {Which::held, Which::queued, Which::failed}) reader.list(which, 100);
+    for (const GroupRecord& one : reader.list(Which::all, 100)) reader.show(one.id);
     for (const char* id : {"<delivered@x>", "<failed@x>", "<late@x>", "<held@x>"}) reader.why(id);
     reader.why_address("c@x.example", 10);
     reader.why_subject("hello", 10);
@@ -152,7 +151,9 @@ bool Damage::put(Database& database, const Harm& harm) try {
 void Damage::forward_all(Forwarded& forwarded) try {
     SegmentReader segments(bench_.path());
     for (int turns = 0; turns < 9; ++turns) {
-        for (const Due& due : bench_.take_due()) {
+        const std::vector<Due> all = bench_.take_due();
+        if (all.empty()) break;
+        for (const Due& due : all) {
             const std::optional<std::string> body = due.content ? body_of(*due.content, segments) : std::nullopt;
             const Settled settled = bench_.settle_all(due, body ? What::delivered : What::refused);
             if (!body || (*body != large_body && *body != small_body)) continue;
