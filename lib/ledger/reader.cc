@@ -34,6 +34,13 @@ std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
     return recipients;
 }
 
+/// Whose mail nobody would look at any more: he waits in a group that waits for nothing, or stands in no state. As
+/// GroupStore reads them: what is no number is 0.
+constexpr const char* stranded =
+    "SELECT DISTINCT group_id FROM members LEFT JOIN groups ON id = group_id "
+    "WHERE ifnull(CAST(state AS INTEGER), 0) NOT BETWEEN 0 AND 5 "
+    "OR (ifnull(CAST(state AS INTEGER), 0) = 0 AND groups.due IS NULL) LIMIT 10";
+
 constexpr std::array table_names = {"groups", "members", "content", "extents", "copies", "attempts", "apart", "ledger"};
 
 }  // namespace
@@ -70,6 +77,16 @@ struct Reader::State {
         Statement select(database, "SELECT subject FROM groups WHERE id = ?");
         Rows row = select.query(group);
         return row.next() ? message::decode_words(row.bytes(0)) : "";
+    }
+
+    std::string say_who_is_stranded() {
+        Statement select(database, stranded);
+        std::string words;
+        for (std::int64_t group : integers(select.query())) {
+            words += words.empty() ? "a recipient who is never tried (onecopyctl retry): group " : ", group ";
+            words += std::to_string(group);
+        }
+        return words;
     }
 
     Database database;
@@ -201,7 +218,8 @@ std::span<const char* const> Reader::tables() {
 
 std::string Reader::check(const char* table) try {
     const std::string found = state_->database.text(("PRAGMA quick_check('" + std::string(table) + "')").c_str());
-    return found == "ok" ? "" : found;
+    if (found != "ok") return found;
+    return std::string_view(table) == "members" ? state_->say_who_is_stranded() : "";
 } catch (const SqliteError& error) {
     if (error.damaged()) return error.what();
     throw SpoolError(error.what());

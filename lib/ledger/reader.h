@@ -83,8 +83,9 @@ public:
 
     /// The tables that check() knows.
     static std::span<const char* const> tables();
-    /// What SQLite's quick_check finds wrong with one table first; empty: nothing. Throws where it can't look. One at a
-    /// time, since a reader that stays keeps the write-ahead log from being cut.
+    /// What SQLite's quick_check finds wrong with one table first, or whose mail would lie in the spool for ever without a
+    /// word; empty: nothing. Throws where it can't look. One at a time, since a reader that stays keeps the write-ahead log
+    /// from being cut.
     std::string check(const char* table);
 
 private:

@@ -231,6 +231,21 @@ class DamagedSpool(Case):
             client.ehlo()
             self.assertEqual(client.mail("s@far.example")[0], 452)
 
+    def test_mail_that_waits_for_nothing_is_named_and_goes_out_by_hand(self):
+        received = self.sink()
+        daemon = self.daemon(received, grouping={"window": "1h"})
+        message = Message(1, to=("anna",))
+        for recipient, data in copies(message):
+            daemon.send(message.sender, [recipient], data)
+        daemon.stop()
+        with sqlite3.connect(daemon.spool / "ledger.db") as database:
+            database.execute("UPDATE groups SET due = NULL")
+        daemon.start()
+        until(lambda: "group 1" in (daemon.json("status")["spool"]["damage"] or ""), what="which group it is")
+        daemon.ctl("retry", "1")
+        received.wait(1)
+        self.assertEqual(received.recipients_of(message.id), sorted(message.everyone))
+
     def test_a_sound_one_is_not_called_damaged(self):
         daemon = self.daemon(self.sink())
         daemon.stop()

@@ -89,6 +89,31 @@ TEST_CASE("a number that is taken is given to no new group") {
     }
 }
 
+TEST_CASE("mail that would lie for ever without a word is found by the check, and named") {
+    Damage damage;
+    Cell cell{"groups", "due", "id = 5"};
+    std::string value = "NULL";
+    bool waits = true;
+    SUBCASE("its group waits for nothing") {}
+    SUBCASE("its group is not there") {
+        cell.column = "id";
+        value = "77";
+        waits = false;
+    }
+    SUBCASE("its recipient stands in no state") {
+        cell = {"members", "state", "group_id = 5"};
+        value = "77";
+        waits = false;
+    }
+    REQUIRE(Reader(damage.bench().path()).check("members").empty());
+    REQUIRE(damage.make(cell, value));
+    Bench& bench = damage.bench();
+    CHECK(Reader(bench.path()).check("members").find("group 5") != std::string::npos);
+    bench.open();
+    CHECK(bench.change(Change::retry, {5}).groups == (waits ? 1 : 0));
+    CHECK(Reader(bench.path()).check("members").empty() == waits);
+}
+
 TEST_CASE("a body of which a piece is not found is missing, not shorter") {
     Damage damage;
     REQUIRE(damage.make({{{"extents", "group_id", "n = 1"}, "77"}}) == 1);
