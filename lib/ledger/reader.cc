@@ -37,9 +37,9 @@ std::vector<CopyRecord::Recipient> parse_recipients(std::string_view lines) {
 /// Whose mail nobody would look at any more: he waits in a group that waits for nothing, or stands in no state. As
 /// GroupStore reads them: what is no number is 0.
 constexpr const char* stranded =
-    "SELECT DISTINCT group_id FROM members LEFT JOIN groups ON id = group_id "
-    "WHERE ifnull(CAST(state AS INTEGER), 0) NOT BETWEEN 0 AND 5 "
-    "OR (ifnull(CAST(state AS INTEGER), 0) = 0 AND groups.due IS NULL) LIMIT 10";
+    "SELECT DISTINCT group_id FROM members WHERE ifnull(CAST(state AS INTEGER), 0) NOT BETWEEN 0 AND 5 "
+    "OR (ifnull(CAST(state AS INTEGER), 0) = 0 "
+    "AND NOT EXISTS (SELECT 1 FROM groups WHERE id = group_id AND groups.due IS NOT NULL)) LIMIT 10";
 
 constexpr std::array table_names = {"groups", "members", "content", "extents", "copies", "attempts", "apart", "ledger"};
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "damage.h"
+#include "ledger/reader.h"
 
 using namespace onecopy;
 using namespace onecopy::ledger;
@@ -106,7 +107,7 @@ TEST_CASE("mail that would lie for ever without a word is found by the check, an
         waits = false;
     }
     REQUIRE(Reader(damage.bench().path()).check("members").empty());
-    REQUIRE(damage.make(cell, value));
+    REQUIRE(damage.make({{cell, value}}) == 1);
     Bench& bench = damage.bench();
     CHECK(Reader(bench.path()).check("members").find("group 5") != std::string::npos);
     bench.open();
