@@ -19,6 +19,8 @@ constexpr base::Duration settle_delay{5};
 /// After something was written: when to look after the house.
 constexpr base::Duration house_delay{1000};
 constexpr base::Duration busy_house_delay{5000};
+/// Between two rounds of what is to be done soon.
+constexpr base::Duration least_rest{5};
 constexpr base::Duration longest_wait = std::chrono::hours(1);
 
 struct Append {
@@ -443,14 +445,16 @@ void LedgerThread::State::missing_content(const Due& due) {
 }
 
 void LedgerThread::State::keep_house() try {
+    const base::Duration began = base::boot_clock();
     bool idle = queue_.size() == 0;
     Spool::Kept kept = spool_.keep_house(idle, moment_);
     ++changes_;
     for (std::int64_t group : kept.untold) notice(base::Level::warning, "ended_untold", "group=" + std::to_string(group));
     watch_room();
-    base::Duration next = std::min(longest_wait, spool_.until_forgetting(moment_));
-    if (kept.more || !idle) next = house_delay;
-    house_at_ = moment_.boot + std::max(next, house_delay);
+    const base::Duration now = base::boot_clock();
+    base::Duration next = idle ? std::clamp(spool_.until_forgetting(moment_), house_delay, longest_wait) : house_delay;
+    if (kept.more) next = std::max(least_rest, 4 * (now - began));  // the most of the time is the mail's
+    house_at_ = now + next;
 } catch (const SqliteError& error) {
     notice(base::Level::error, "house_keeping_failed", error.what());
     house_at_ = moment_.boot + busy_house_delay;
