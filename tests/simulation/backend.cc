@@ -118,7 +118,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             recipients.clear();
             parameters.clear();
             if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
-            if (ill(100)) return say("530 5.7.0 authentication required\r\n");
+            if (ill(50)) return say("530 5.7.0 authentication required\r\n");
             if (trouble()) return say("451 4.3.0 later\r\n");
             if (is_international(line) ? !smtputf8 : !is_ascii(line)) return say("555 5.6.7 no\r\n");
             mail = line;
@@ -146,6 +146,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
 
     void recipient(const std::string& line) {
         if (mail.empty()) return say("503 5.5.1 MAIL first\r\n");
+        if (ill(50)) return say("530 5.7.0 authentication required\r\n");
         const std::size_t from = line.find('<') + 1, to = line.find('>');
         const std::string address = line.substr(from, to - from);
         if (!is_ascii(line) && !is_international(mail)) return say("553 5.6.7 no\r\n");

@@ -92,7 +92,9 @@ FAULTS = [
     # what is spoken
     ("one-answer-for-all", "lib/smtp/server_session.cc",
      "const std::size_t more = options_.lmtp && reply.code != 421 ?", "const std::size_t more = false ?"),
-    ("who-wants-auth-refuses-the-mail", "lib/smtp/client_session.cc", "    if (wants_log_in(reply) || says_log_in(reply)) return fail(reply);\n", ""),
+    ("who-wants-a-log-in-refuses-the-mail", "lib/smtp/client_session.cc",
+     "    if (wants_log_in(reply) || says_log_in(reply)) return fail(reply);\n", ""),
+    ("who-wants-a-log-in-refuses-the-recipient", "lib/smtp/client_session.cc", "    if (wants_log_in(reply)) return fail(reply);\n", ""),
     ("who-was-refused-is-answered-too", "lib/smtp/server_commands.cc",
      "    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);\n    ++recipients_;\n",
      "    ++recipients_;\n    if (auto refused = handler_.recipient(*mailbox, parameters.options)) return *std::move(refused);\n"),
