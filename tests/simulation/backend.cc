@@ -181,6 +181,8 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (!backend.mood.lmtp) return verdict(transaction, recipients, parameters);
         for (std::size_t i = 0; i < recipients.size() && listening; ++i)
             verdict(transaction, {recipients[i]}, {parameters[i]});
+        std::vector<Taken>& taken = backend.record_.taken;
+        for (std::size_t i = transaction; i < taken.size(); ++i) taken[i].ended = dead ? world->now() : due;
     }
 
     void verdict(std::size_t transaction, const std::vector<std::string>& whom, const std::vector<std::string>& how) {

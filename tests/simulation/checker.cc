@@ -409,7 +409,7 @@ private:
     /// When it is recorded that the backend took it, at the latest.
     Microseconds known_by(const Taken& taken) const {
         if (!taken.told) return std::numeric_limits<Microseconds>::max();
-        Microseconds until = *taken.told + settle_time;
+        Microseconds until = std::max(*taken.told, taken.ended) + settle_time;
         for (const auto& [begin, end] : record_.bad_disk) {
             if (begin <= until && taken.at <= end) until = std::max(until, end + stuck_time);
         }

@@ -95,7 +95,7 @@ Message Mail::write(Body body) {
         message.foreign.push_back("f" + std::to_string(n) + "q@elsewhere.example");
         message.shown.push_back(message.foreign.back());
     }
-    if (!record_.messages.empty() && world->chance(20)) {  // same Message-ID, other content
+    if (!record_.messages.empty() && world->chance(30)) {  // same Message-ID, other content
         const Message& last = record_.messages.back();
         message.message_id = last.message_id;
         const bool may_be = last.international == message.international && last.sender != poisoner;

@@ -44,6 +44,7 @@ struct Taken {
     std::size_t transaction = 0;
     Microseconds at = 0;
     std::optional<Microseconds> told;  // when its 250 was with the process
+    Microseconds ended = 0;            // when the last of the transaction's answers was given, or it was cut
     std::string mail;                  // the command
     std::vector<std::string> recipients, parameters;
     std::string content;
