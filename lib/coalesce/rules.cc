@@ -173,12 +173,13 @@ private:
         return Verdict::again;
     }
 
-    /// One who waits. Whom only a field named so far, nobody asked anything for, and now the sender knows of him.
+    /// One who waits. Whom only a field named so far, nobody asked anything for, and now a sender knows of him.
     void name_again(std::size_t place, const Arriving::Recipient& recipient) {
         if (recipient.recovered) return;
         Member& member = group_.members[place];
         auto options = member.recovered ? recipient.options : message::combined(member.options, recipient.options);
         if (!member.recovered && options == member.options) return;
+        if (member.recovered) member.copy = copy_id_;  // another one's, maybe, where `match` has no sender
         member.recovered = false;
         member.options = std::move(options);
         changed_.insert(place);

@@ -609,8 +609,10 @@ TEST_CASE("who was only read from a field and is then named by an envelope may b
     Life life(recovered);
     life.arrive(recovered, seconds(0));
     CHECK(life.group.members[0].recovered);
+    const std::int64_t of_field = life.group.members[0].copy;
     CHECK(life.arrive(copy_for({"a@x"}), seconds(1)).changed == std::vector<std::size_t>{0});
     CHECK_FALSE(life.group.members[0].recovered);
+    CHECK_MESSAGE(life.group.members[0].copy != of_field, "to the sender of the copy that named him");
 }
 
 TEST_CASE("without content in match a recipient whom foreign leaves out parts no copies that wait") {
