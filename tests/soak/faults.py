@@ -4,7 +4,7 @@ import contextlib
 import random
 import threading
 
-from load import GONE, NEVER, PICKY
+from traffic import GONE, NEVER, PICKY
 from messages import at
 from sink import CLOSE, NOTIFY, RESET, Hooks
 

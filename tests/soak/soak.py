@@ -17,8 +17,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import faults
-import load
 import samples
+import traffic
 import verdict
 from account import Account, Backend
 from harness import Certificate, Daemon, until
@@ -103,11 +103,11 @@ class Soak:
         daemon = Daemon(directory, [self.backend.address], changes, environment={"JOURNAL_STREAM": "1:1"})
         self.life = faults.Life(daemon, http, changes, self.account)
         self.log = samples.Log(daemon.log_file, self.account)
-        self.author = load.Author(self.account, options.rate, self.plan.latest, seed)
-        self.clients = [load.Client(self.author, self.account, ports, self.plan.latest, seed + n) for n in range(CLIENTS)]
-        self.loiterers = load.Loiterers(ports, self.account, seed)
-        self.strangers = load.Strangers(ports, self.account, seed)
-        self.admin = load.Admin(self.life, self.author, self.account, seed)
+        self.author = traffic.Author(self.account, options.rate, self.plan.latest, seed)
+        self.clients = [traffic.Client(self.author, self.account, ports, self.plan.latest, seed + n) for n in range(CLIENTS)]
+        self.loiterers = traffic.Loiterers(ports, self.account, seed)
+        self.strangers = traffic.Strangers(ports, self.account, seed)
+        self.admin = traffic.Admin(self.life, self.author, self.account, seed)
         self.weather = faults.Weather(self.backend, self.account, self.plan.episode, seed)
         self.sampler = samples.Sampler(self.life, self.account, self.log, self.state)
         self.phase = "start"
