@@ -63,8 +63,10 @@ Daemon::Daemon(std::string config_file, config::Reading reading, const relay::Cr
     inbound_->configure(config_, credentials);
 }
 
-/// The ledger's thread ends first: what it still posts finds nobody.
+/// Who reads the spool ends first, since the ledger's thread puts its log away at its end; what that still posts finds
+/// nobody.
 Daemon::~Daemon() {
+    spool_check_.reset();
     web_.reset();
     control_.reset();
     inbound_.reset();
@@ -125,7 +127,7 @@ void Daemon::run() {
     note_crashes(config_.spool.directory + "/crashed");
     greet();
     count_untold();
-    check_spool(0);
+    check_spool();
     loop_.run();
     log::info("stopped");
     log::flush();
@@ -159,19 +161,16 @@ void Daemon::count_untold() {
     });
 }
 
-/// Once, on the helper thread, table by table between its other work.
-void Daemon::check_spool(std::size_t table) {
-    if (table == ledger::Reader::tables().size()) return;
-    worker_.run([this, table, directory = config_.spool.directory, post = loop_.poster()] {
-        try {
-            const auto look = [&] { return ledger::Reader(directory).check(ledger::Reader::tables()[table]); };
-            std::string found = look();
-            if (!found.empty()) found = look();  // what could not be read for a moment is no damage
-            post([this, table, found] { found.empty() ? check_spool(table + 1) : found_damaged(found); });
-        } catch (const std::exception& error) {  // no descriptors, no memory: that says nothing of the spool
-            post([words = std::string(error.what())] { log::warning("spool_unchecked", {{"detail", words}}); });
-        }
-    });
+/// Once.
+void Daemon::check_spool() try {
+    spool_check_ =
+        std::make_unique<SpoolCheck>(config_.spool.directory, loop_.poster(), [this](const SpoolCheck::Outcome& outcome) {
+            if (!outcome.damage.empty()) found_damaged(outcome.damage);
+            if (!outcome.trouble.empty()) log::warning("spool_unchecked", {{"detail", outcome.trouble}});
+            spool_check_.reset();
+        });
+} catch (const std::exception& error) {  // no descriptors, no thread: that says nothing of the spool
+    log::warning("spool_unchecked", {{"detail", std::string(error.what())}});
 }
 
 void Daemon::found_damaged(const std::string& damage) {

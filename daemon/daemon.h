@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "relay/delivery.h"
 #include "relay/inbound.h"
+#include "spool_check.h"
 #include "status_line.h"
 #include "web.h"
 
@@ -41,7 +42,7 @@ private:
     void stop();
     void feed_watchdog();
     void count_untold();
-    void check_spool(std::size_t table);
+    void check_spool();
     void found_damaged(const std::string& damage);
 
     std::string config_file_;
@@ -60,7 +61,8 @@ private:
     net::Signal terminate_, interrupt_, hang_up_;
     net::Timer watchdog_;
     base::Duration watchdog_period_{};
-    std::string damage_;  // of the spool
+    std::unique_ptr<SpoolCheck> spool_check_;  // while it looks
+    std::string damage_;                       // of the spool
     bool stopping_ = false;
 };
 

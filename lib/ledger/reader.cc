@@ -216,6 +216,10 @@ std::span<const char* const> Reader::tables() {
     return table_names;
 }
 
+void Reader::interrupt() {
+    state_->database.interrupt();
+}
+
 std::string Reader::check(const char* table) try {
     const std::string found = state_->database.text(("PRAGMA quick_check('" + std::string(table) + "')").c_str());
     if (found != "ok") return found;

@@ -60,7 +60,7 @@ struct Counts {
 };
 
 /// Reads the spool beside the ledger's thread, on a read-only connection of its own; for the helper thread. Throws
-/// SpoolError.
+/// SpoolError. One thread at a time uses it, but for interrupt().
 class Reader {
 public:
     enum class Which { held, queued, failed, all };
@@ -84,9 +84,11 @@ public:
     /// The tables that check() knows.
     static std::span<const char* const> tables();
     /// What SQLite's quick_check finds wrong with one table first, or whose mail would lie in the spool for ever without a
-    /// word; empty: nothing. Throws where it can't look. One at a time, since a reader that stays keeps the write-ahead log
-    /// from being cut.
+    /// word; empty: nothing. Throws where it can't look. One at a time, since who reads keeps the write-ahead log from being
+    /// cut.
     std::string check(const char* table);
+    /// Whatever another thread reads by this now ends, and throws.
+    void interrupt();
 
 private:
     struct State;

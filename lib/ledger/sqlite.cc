@@ -67,6 +67,10 @@ bool Database::in_autocommit() const {
     return sqlite3_get_autocommit(native()) != 0;
 }
 
+void Database::interrupt() {
+    sqlite3_interrupt(native());
+}
+
 void Database::checkpoint_at_close(bool wanted) {
     sqlite3_db_config(native(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, wanted ? 0 : 1, nullptr);
 }

@@ -41,6 +41,8 @@ public:
     bool in_autocommit() const;
     /// Whether SQLite copies what is left of the log to the database, and removes the log, when the last connection ends.
     void checkpoint_at_close(bool wanted);
+    /// From any thread: the statements that run now end with an error.
+    void interrupt();
     sqlite3* native() const { return handle_.get(); }
 
 private:
