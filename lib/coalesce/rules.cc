@@ -364,6 +364,14 @@ Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy) 
     return Kinship::same;
 }
 
+bool is_served_by(std::span<const Group> others, const Group& group, const Arriving& copy, const Policy& policy,
+                  const Now& now) {
+    const Siblings siblings(others, group.identity, policy, now);
+    return std::ranges::any_of(copy.recipients, [&](const Arriving::Recipient& recipient) {
+        return !recipient.ignored && siblings.serving(recipient.address);
+    });
+}
+
 Joined join(Group& group, const Arriving& copy, std::int64_t copy_id, std::span<const Group> siblings, const Policy& policy,
             const Now& now) {
     return Joining(group, copy, copy_id, siblings, policy, now).run();

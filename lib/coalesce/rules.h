@@ -53,6 +53,11 @@ enum class Kinship {
 };
 Kinship kinship(const Group& group, const Arriving& copy, const Policy& policy);
 
+/// Whether somebody named in the copy has, or is about to get, what `group` sends by one of `others`, groups of equal
+/// content. A copy of other content does not join it then (partly_served): he would get the one twice, or his own never.
+bool is_served_by(std::span<const Group> others, const Group& group, const Arriving& copy, const Policy& policy,
+                  const Now& now);
+
 /// What happens to one recipient of an arriving copy.
 enum class Verdict { added, merged, suppressed, again, ignored, dropped, repeated, elsewhere };
 /// added: new in the group. merged: was pending anyway. suppressed: has it already. again: failed before (or was

@@ -23,6 +23,15 @@ Extent extent_at(const Rows& row, int column) {
             static_cast<std::uint32_t>(row.integer(column + 2)), static_cast<std::uint32_t>(row.integer(column + 3))};
 }
 
+/// What it sends, as if that came once more, for nobody.
+coalesce::Arriving as_if_again(const coalesce::Group& group) {
+    coalesce::Arriving again;
+    again.sender = group.sender;
+    again.options = group.options;
+    again.identity = group.identity;
+    return again;
+}
+
 bool owes(const coalesce::Group& group) {
     return std::ranges::any_of(group.members, [](const coalesce::Member& member) { return member.owed != 0; });
 }
@@ -295,7 +304,29 @@ SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const C
                 break;
         }
     }
+    if (kin.same && kin.same->identity.content != identity.content) leave_served(kin, copy, context);
     return kin;
+}
+
+/// The group that the copy would join sends other content: who of those named here gets that by another one, under another
+/// sender, must not get it twice.
+void SqliteLedger::leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context) {
+    coalesce::Policy by_content = context.policy;
+    by_content.match_content = true;
+    const coalesce::Arriving first = as_if_again(*kin.same);
+    std::vector<coalesce::Group> others;
+    for (std::int64_t id : statements_->groups.related(first.identity, by_content)) {
+        if (id == kin.same->id) continue;
+        std::optional<StoredGroup> group = load(id);
+        if (!group) {
+            kin.complete = false;
+        } else if (coalesce::kinship(*group, first, by_content) != coalesce::Kinship::stranger) {
+            others.push_back(*std::move(group));
+        }
+    }
+    if (!coalesce::is_served_by(others, *kin.same, copy, context.policy, context.now)) return;
+    kin.siblings.push_back(*std::move(kin.same));
+    kin.same.reset();
 }
 
 StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
@@ -473,10 +504,7 @@ std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change
             return coalesce::forget(group, context.now);
     }
     const bool any_failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
-    coalesce::Arriving again;  // as if it came once more
-    again.sender = group.sender;
-    again.options = group.options;
-    again.identity = group.identity;
+    coalesce::Arriving again = as_if_again(group);
     again.alone = group.alone || !any_failed;
     return coalesce::retry(group, find_kin(again, context).siblings, context.policy, context.now);
 }

@@ -156,6 +156,7 @@ private:
     bool is_free(std::int64_t group, const std::set<std::int64_t>& in_flight) const;
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
+    void leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context);
     std::vector<std::size_t> change_members(StoredGroup& group, Change change, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);
     std::shared_ptr<const Content> load_content(std::int64_t group);

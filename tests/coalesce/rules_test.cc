@@ -591,6 +591,32 @@ TEST_CASE("match without content: who has the first message already gets the oth
     CHECK_MESSAGE(joined.verdicts == expected, "b waits for the first content, and gets that alone");
 }
 
+TEST_CASE(
+    "match without content: a copy of other content does not join where one it names gets the first by another group") {
+    Policy policy;
+    policy.match_content = false;
+    const Arriving first = copy_for({"a@x", "b@x"});
+    Life other(first), life(first);
+    other.group.sender = "verp-2@s.example";
+    other.arrive(copy_for({"a@x"}), seconds(0));
+    life.arrive(first, seconds(1), {&other.group, 1});
+    const auto is_served = [&](const Arriving& copy, base::Duration when = seconds(2)) {
+        return is_served_by({&other.group, 1}, life.group, copy, policy, at(when));
+    };
+    const Arriving to_a = copy_for({"c@x", "A@x"}, identity("<1@x>", 2));
+    CHECK(kinship(life.group, to_a, policy) == Kinship::same);
+    CHECK(is_served(to_a));
+    CHECK_FALSE(is_served(copy_for({"b@x", "c@x"}, identity("<1@x>", 2))));
+    Arriving ignored = to_a;
+    ignored.recipients[1].ignored = true;
+    CHECK_FALSE(is_served(ignored));
+    other.outcome(1, What::delivered, seconds(30));
+    CHECK_MESSAGE(is_served(to_a, seconds(31)), "of what he has he gets no second one");
+    CHECK_FALSE_MESSAGE(is_served(to_a, days(8)), "that is forgotten");
+    other.group.members[0].state = State::failed;
+    CHECK_FALSE_MESSAGE(is_served(to_a, seconds(31)), "he will get it by this one alone");
+}
+
 TEST_CASE("the order of copies within a window does not matter") {
     std::vector<Arriving> copies = {copy_for({"a@x", "b@x"}), copy_for({"b@x", "c@x"}), copy_for({"C@x"}),
                                     copy_for({"d@x", "a@x"})};

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "fixture.h"
 #include "ledger/group_store.h"
@@ -310,6 +311,42 @@ TEST_CASE("match without content: nobody gets one more content than he must") {
     const Acceptance third = bench.offer(make_copy({"b@x", "c@x", "d@x"}, "<1@x>", 3));
     const std::vector expected{Verdict::elsewhere, Verdict::merged, Verdict::added};
     CHECK_MESSAGE(third.verdicts == expected, "two groups wait: nobody gets it by both");
+}
+
+TEST_CASE("match without content: who gets the first content under another sender gets each content once") {
+    for (const bool has_it : {false, true}) {
+        for (const bool was_named : {false, true}) {
+            Bench bench;
+            Spool::Settings settings = bench.settings;
+            settings.policy.match_content = false;
+            bench.spool().configure(settings);
+            Copy verp = make_copy({"a@x"});
+            verp.arriving.sender = "bounce-2@s.example";
+            const std::int64_t under_other = bench.offer(verp).group;
+            if (has_it) {
+                bench.pass(std::chrono::minutes(1));
+                bench.settle_all(bench.take_due().at(0), What::delivered);
+            }
+            const std::int64_t first =
+                bench.offer(make_copy(was_named ? std::vector<std::string>{"a@x", "b@x"} : std::vector<std::string>{"b@x"}))
+                    .group;
+            const Acceptance other = bench.offer(make_copy({"a@x", "b@x"}, "<1@x>", 2));
+            CHECK(other.group != first);
+            CHECK(other.verdicts == std::vector{Verdict::added, Verdict::elsewhere});
+            CHECK(other.elsewhere == first);
+            CHECK_MESSAGE(bench.offer(make_copy({"c@x"}, "<1@x>", 3)).verdicts == std::vector{Verdict::added},
+                          "whom nobody serves joins one that waits");
+            CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::elsewhere});
+            bench.pass(std::chrono::minutes(1));
+            std::map<std::int64_t, std::vector<std::string>> sent;
+            for (const Due& due : bench.take_due()) {
+                for (const Due::Recipient& recipient : due.recipients) sent[due.group].push_back(recipient.address);
+            }
+            CHECK(sent.contains(under_other) != has_it);
+            CHECK(sent.at(first) == std::vector<std::string>{"b@x"});
+            CHECK(sent.at(other.group) == std::vector<std::string>{"a@x", "c@x"});
+        }
+    }
 }
 
 TEST_CASE("who joined while others were served is not told to be put off") {
