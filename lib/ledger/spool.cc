@@ -49,10 +49,10 @@ Spool::Spool(Files& files, std::string directory, const std::string& vfs, Settin
       settings_(std::move(settings)),
       ledger_(without_reserve(files, directory_), vfs, moment.boot, moment.wall),
       segments_(files, directory_, highest_segment(files, directory_) + 1) {
-    files_.sync_directory(directory_);
     struct stat status;
     crashed_ = ::stat((directory_ + "/crashed").c_str(), &status) == 0 && status.st_size > 0;
-    files_.unlink(directory_ + "/crashed");
+    files_.unlink(directory_ + "/crashed");  // where the sync fails it counts for nothing: better than twice
+    files_.sync_directory(directory_);
     const std::vector<std::int64_t> marked = ledger_.suspects(base::never);
     suspects_.insert(marked.begin(), marked.end());
     sweep_segments();

@@ -23,6 +23,15 @@ struct FaultyBench : FaultyFiles, Bench {
     ~FaultyBench() { FaultyDisk::heal(); }
 };
 
+/// Notes what a loss of power would bring back.
+struct NotedFiles : FaultyFiles {
+    bool crash_is_on_disk = false;
+    void sync_directory(const std::string& path) override {
+        FaultyFiles::sync_directory(path);
+        crash_is_on_disk = std::filesystem::exists(path + "/crashed");
+    }
+};
+
 std::size_t stored(FaultyBench& bench) {
     return Reader(bench.path()).list(Reader::Which::all, 100).size();
 }
@@ -328,6 +337,19 @@ TEST_CASE("below min_free nothing is taken, and the reserve is there for what mu
     CHECK(bench.spool().free_reserve());
     CHECK_FALSE(std::filesystem::exists(bench.path() + "/reserve"));
     CHECK_FALSE(bench.spool().free_reserve());
+}
+
+TEST_CASE("a crash that a start has seen is not seen again by the next one, even if the power went in between") {
+    NotedFiles files;
+    Bench bench(files);
+    std::ofstream(bench.path() + "/crashed") << "x";
+    bench.die();
+    bench.open();
+    CHECK(bench.spool().crashed());
+    CHECK_FALSE(files.crash_is_on_disk);
+    bench.die();
+    bench.open();
+    CHECK_FALSE(bench.spool().crashed());
 }
 
 TEST_SUITE_END();
