@@ -25,16 +25,16 @@ void Admin::drop(ledger::LedgerThread& ledger) {
     change(ledger, Command::What::drop, {State::pending, State::failed});
 }
 
-void Admin::forget(ledger::LedgerThread& ledger) {
-    change(ledger, Command::What::forget, {State::delivered, State::dropped});
+bool Admin::forget(ledger::LedgerThread& ledger) {
+    return change(ledger, Command::What::forget, {State::delivered, State::dropped});
 }
 
-void Admin::change(ledger::LedgerThread& ledger, Command::What what, States states) {
+bool Admin::change(ledger::LedgerThread& ledger, Command::What what, States states) {
     std::vector<ledger::GroupRecord> groups = ledger::Reader(spool_).list(ledger::Reader::Which::all, 100);
     std::erase_if(groups, [&](const ledger::GroupRecord& group) {
         return group.kind != coalesce::Kind::mail || who_is(group, states).empty();
     });
-    if (groups.empty()) return;
+    if (groups.empty()) return false;
     const ledger::GroupRecord& group = groups[world->below(groups.size())];
     const bool drops = what == Command::What::drop;
     world->trace((drops ? "drop " : "forget ") + group.subject + " from " + group.sender);
@@ -42,12 +42,14 @@ void Admin::change(ledger::LedgerThread& ledger, Command::What what, States stat
     record_.commands.push_back(
         {what, group.subject, group.message_id, group.sender, who_is(group, states), world->now(), std::nullopt});
     ledger.change(drops ? ledger::Change::drop : ledger::Change::forget, {group.id}, [this, number](const auto& changed) {
-        if (changed.groups == 0) return;
         Command& command = record_.commands[number];
+        command.denied = changed.groups == 0;
+        if (command.denied) return;
         command.done = world->now();
         world->trace("done: " + command.token);
         if (world->chance(70)) mail_.comes_again(command.token, command.sender);
     });
+    return true;
 }
 
 void Admin::pause(ledger::LedgerThread& ledger) {

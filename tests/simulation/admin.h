@@ -17,8 +17,8 @@ public:
 
     /// Gives up one that waits, or of which somebody failed.
     void drop(onecopy::ledger::LedgerThread& ledger);
-    /// Clears the history of one that somebody has.
-    void forget(onecopy::ledger::LedgerThread& ledger);
+    /// Clears the history of one that somebody has. False: there is none yet.
+    bool forget(onecopy::ledger::LedgerThread& ledger);
     void pause(onecopy::ledger::LedgerThread& ledger);
     /// To be repeated until paused() says no.
     void resume(onecopy::ledger::LedgerThread& ledger);
@@ -26,7 +26,7 @@ public:
 
 private:
     using States = std::initializer_list<onecopy::coalesce::State>;
-    void change(onecopy::ledger::LedgerThread& ledger, Command::What what, States states);
+    bool change(onecopy::ledger::LedgerThread& ledger, Command::What what, States states);
 
     Record& record_;
     Mail& mail_;

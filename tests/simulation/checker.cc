@@ -1,6 +1,7 @@
 // Holds a run against what was promised. It knows nothing of the product: SMTP and header fields are read here anew.
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <set>
@@ -545,11 +546,24 @@ private:
     /// What was said to be done is.
     void commands() {
         for (const Command& command : record_.commands) {
+            denied(command);
             if (!command.done) continue;
             for (const std::string& recipient : command.recipients) {
                 command.what == Command::What::drop ? stays_dropped(command, recipient) : comes_again(command, recipient);
             }
         }
+    }
+
+    /// Who has it can be forgotten, where that can be stored and nobody else just did it. (Who waits may be on his way.)
+    void denied(const Command& command) {
+        if (!command.denied || command.what != Command::What::forget) return;
+        const bool on_bad_disk = std::ranges::any_of(record_.bad_disk, [&](const auto& time) {
+            return time.first <= command.asked + stuck_time && command.asked <= time.second + stuck_time;
+        });
+        const auto times = std::ranges::count_if(record_.commands, [&](const Command& one) {
+            return commanded(one, command.what, identity(command)) && std::abs(one.asked - command.asked) < stuck_time;
+        });
+        if (!on_bad_disk && times == 1) wrong("who has it is not forgotten: " + command.token);
     }
 
     void stays_dropped(const Command& command, const std::string& recipient) {

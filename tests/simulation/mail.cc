@@ -29,11 +29,7 @@ void Mail::come_all() {
             write_header(again);
             record_.messages.push_back(std::move(again));
         }
-        if (!world->chance(25) || message.sender.empty()) continue;
-        message.sender = "other" + std::to_string(i) + "@outside.example";  // VERP: the same mail from elsewhere
-        std::erase_if(message.recipients, [](const std::string&) { return world->chance(40); });
-        if (message.recipients.empty()) message.recipients.push_back(person(0));
-        record_.messages.push_back(message);
+        if (world->chance(25) && !message.sender.empty()) come_from_elsewhere(std::move(message), i);
     }
     Fetcher::Manner manner;
     if (!record_.calm && !world->chance(30)) manner.clumsy = world->chance(50) ? 15 : 40;
@@ -42,8 +38,46 @@ void Mail::come_all() {
         // What has something in common with the one before often comes along with it.
         const bool akin = number > 0 && is_akin(record_.messages[number - 1], record_.messages[number]);
         if (!akin || world->chance(30)) begin = world->between(0, 5 * minute);
-        bring(number, begin, manner);
+        const bool later = record_.messages[number].one_copy;  // who is named under the first sender is known by then
+        bring(number, later ? begin + world->between(20 * second, minute) : begin, manner);
     }
+    if (!record_.match.contains("content") && world->chance(50)) comes_with_other_content();
+}
+
+/// VERP: the same mail under another sender, for some of the same people. Often as one copy for all of them that names in
+/// its trace fields a blind one who has the mail already, but goes to somebody new.
+void Mail::come_from_elsewhere(Message message, std::size_t number) {
+    message.sender = "other" + std::to_string(number) + "@outside.example";
+    std::erase_if(message.recipients, [](const std::string&) { return world->chance(40); });
+    message.one_copy = world->chance(50);
+    const auto is_blind = [&](const std::string& one) { return std::ranges::count(message.shown, one) == 0; };
+    std::ranges::stable_partition(message.recipients, is_blind);
+    const std::string further = person(world->below(people));
+    if (message.recipients.empty() || (message.one_copy && std::ranges::count(message.recipients, further) == 0))
+        message.recipients.push_back(further);
+    record_.messages.push_back(std::move(message));
+}
+
+/// Where that makes no difference: a second content under the same Message-ID, for somebody who got the first one while
+/// another, who was named later, still waits for it.
+void Mail::comes_with_other_content() {
+    Message one = write(Body::small), other = write(Body::small);
+    const std::string served = person(0), waits = person(1);
+    one.recipients = {served, waits};
+    other.recipients = {served};
+    other.sender = one.sender;
+    other.message_id = one.message_id;
+    for (Message* each : {&one, &other}) {
+        each->shown.clear();
+        each->foreign.clear();
+        write_header(*each);
+        record_.messages.push_back(*each);
+    }
+    const std::size_t number = record_.messages.size() - 2;
+    const Microseconds begin = world->between(0, 4 * minute), again = begin + record_.window + 3 * second;
+    bring_one(number, served, {served}, begin, {});
+    bring_one(number, waits, {waits}, again, {});
+    bring_one(number + 1, served, {served}, again + world->between(second, 20 * second), {});
 }
 
 void Mail::large_one_comes() {
@@ -150,12 +184,17 @@ void Mail::bring(std::size_t number, Microseconds begin, Fetcher::Manner manner)
     const unsigned along = world->chance(30) ? 0 : 40;  // chance that a copy names one more
     auto send = [&](const std::string& recipient, std::vector<std::string> named) {
         const Microseconds spread = begin > 0 && world->chance(20) ? 6 * minute : manner.gives_up ? 0 : 20 * second;
-        manner.chunks = chunks_ && world->chance(80);
-        auto fetcher = std::make_shared<Fetcher>(record_, number, std::move(named), trace_for(recipient), manner);
-        fetcher->start(begin + world->between(0, spread));
+        bring_one(number, recipient, std::move(named), begin + world->between(0, spread), manner);
     };
+    if (message.one_copy) return send(message.recipients[0], named_for(message, message.recipients[0], 100));
     for (const std::string& recipient : message.recipients) send(recipient, named_for(message, recipient, along));
     if (!message.foreign.empty() && world->chance(20)) send(message.foreign[0], message.foreign);
+}
+
+void Mail::bring_one(std::size_t number, const std::string& owner, std::vector<std::string> named, Microseconds when,
+                     Fetcher::Manner manner) {
+    manner.chunks = chunks_ && world->chance(80);
+    std::make_shared<Fetcher>(record_, number, std::move(named), trace_for(owner), manner)->start(when);
 }
 
 /// Whom the fetcher names for the copy of one recipient. It knows him, or the header's people alone, or nobody.

@@ -36,8 +36,13 @@ private:
     std::string spelled(const std::string& recipient) const;
     std::string trace_for(const std::string& owner);
     std::vector<std::string> named_for(const Message& message, const std::string& recipient, unsigned along);
+    void come_from_elsewhere(Message message, std::size_t number);
+    void comes_with_other_content();
     /// Every copy of it, from `begin` on.
     void bring(std::size_t number, Microseconds begin, Fetcher::Manner manner);
+    /// The copy for one of its recipients, at `when`.
+    void bring_one(std::size_t number, const std::string& owner, std::vector<std::string> named, Microseconds when,
+                   Fetcher::Manner manner);
 
     Record& record_;
     std::size_t written_ = 0, copies_ = 0;

@@ -22,6 +22,7 @@ struct Message {
     std::vector<std::string> shown;       // To and Cc
     std::vector<std::string> recipients;  // all of ours, the blind ones too
     std::vector<std::string> foreign;     // in To, and named by fetchers too
+    bool one_copy = false;                // the host keeps one for all of them
     std::string author_fields, body;
 };
 
@@ -58,6 +59,7 @@ struct Command {
     std::vector<std::string> recipients;  // drop: who waited or failed; forget: who had it, or was dropped
     Microseconds asked = 0;
     std::optional<Microseconds> done;  // when he was told so; none: nobody knows
+    bool denied = false;               // he was told that there is nothing to do
 };
 
 /// Forwarding was stopped by hand.

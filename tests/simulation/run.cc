@@ -159,6 +159,7 @@ private:
         some(35, [this] { bad_disk(); });
         some(10, [this] { failing_segments(); });
         some(6, [this] { unsure_commit(); });
+        some(6, [this] { full_disk(); });
         if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
         some(25, [this] { stop(); });
         some(20, [this] { world_.chance(50) ? backend_.die() : void(backend_.mood.down = true); });
@@ -169,9 +170,7 @@ private:
         some(20, [this] { reload(); });
         some(10, [this] { release(); });
         some(30, [this] { drop(); });
-        some(20, [this] {
-            if (runs()) admin_.forget(node_->ledger());
-        });
+        some(25, [this] { forget(); });
         some(15, [this] { pause(); });
     }
 
@@ -212,6 +211,12 @@ private:
         });
     }
 
+    /// Mail comes that there is no room for, and whoever believed that it was taken does not bring it again.
+    void full_disk() {
+        fail_disk({.full = world_.chance(50) ? 100u : 30u}, world_.between(5 * second, 20 * second));
+        for (Microseconds later : {second, 3 * second}) world_.after(later, [this] { mail_.one_comes_once(); });
+    }
+
     bool runs() const { return node_ && !world_.dead() && !stopping_; }
 
     void release() {
@@ -228,6 +233,12 @@ private:
         world_.after(later, [this] {
             if (runs()) admin_.drop(node_->ledger());
         });
+    }
+
+    /// As soon as somebody has something.
+    void forget() {
+        const bool done = runs() && admin_.forget(node_->ledger());
+        if (!done && !healed_) world_.after(minute, [this] { forget(); });
     }
 
     void pause() {
