@@ -173,8 +173,10 @@ void Daemon::check_spool() try {
     log::warning("spool_unchecked", {{"detail", std::string(error.what())}});
 }
 
+/// The check and the ledger's thread may both have found something; the log has all of it.
 void Daemon::found_damaged(const std::string& damage) {
-    damage_ = damage;
+    constexpr std::size_t most_shown = 500;
+    if (damage_.size() < most_shown) damage_ += (damage_.empty() ? "" : "; ") + damage;
     ledger_->mark_damaged();
     log::error("spool_damaged", {{"detail", damage}});
 }
