@@ -336,7 +336,8 @@ class Case(unittest.TestCase):
 
     def _end(self, daemon):
         daemon.close()
-        failed = any(problem for _, problem in getattr(self._outcome, "errors", [])) or not getattr(self._outcome, "success", True)
+        result = self._outcome.result
+        failed = any(test is self for test, _ in [*result.failures, *result.errors])
         if failed or "runtime error:" in daemon.log() or "ERROR: AddressSanitizer" in daemon.log():
             print(f"--- log of {self.id()} ---\n{daemon.log()[-8000:]}")
 
