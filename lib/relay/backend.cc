@@ -19,6 +19,7 @@ constexpr base::Duration full_for = seconds(60);
 constexpr base::Duration longest_idle = seconds(5);
 constexpr base::Duration longest_verdict = seconds(90);
 constexpr base::Duration looked_up_for = seconds(60);
+constexpr base::Duration lacking_for = seconds(60);
 
 smtp::ClientSession::Options session_options(const Backend::Settings& settings) {
     using Tls = smtp::ClientSession::Tls;
@@ -48,8 +49,13 @@ struct Backend::Server {
     std::uint64_t transactions = 0;
     bool proven = false;
     std::optional<bool> smtputf8;  // whether its last reply to EHLO had it; unset: it was not asked yet
+    base::Duration was_ready{};    // when that was last true of a connection; boot clock
 
-    bool may_take(const Job& job) const { return smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope); }
+    /// What it lacked a while ago it may have now: it is asked again.
+    bool may_take(const Job& job) const {
+        if (smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope)) return true;
+        return base::boot_clock() - was_ready >= lacking_for;
+    }
     bool rests() const { return base::boot_clock() < rests_until; }
     bool full() const { return base::boot_clock() < full_until; }
 };
@@ -226,9 +232,9 @@ void Backend::connect(const std::shared_ptr<Server>& server) {
 
 void Backend::became_ready(Open& open) {
     open.was_ready = true;
+    open.idle_since = open.server->was_ready = base::boot_clock();
     open.server->smtputf8 = open.connection->extensions().smtputf8;
     owner_.told_smtputf8(std::ranges::any_of(servers_, [](const auto& server) { return server->smtputf8.value_or(false); }));
-    open.idle_since = base::boot_clock();
     if (stopping_ || worn_out(open)) return open.connection->quit();
     pump();
     if (open.connection->idle() && !idle_timer_.pending()) idle_timer_.set(longest_idle);
