@@ -88,7 +88,7 @@ class Scenario:
 SCENARIOS = {
     "partly refused": Scenario((95, 20), (PartlyRefused,), failed={"bert": SENDER}),
     "more recipients than the server takes": Scenario((88, 15), (lambda: AtMost(2),)),
-    "refused for all": Scenario((90, 21), (RefusedForAll,), failed={"bert": SENDER}),
+    "refused for all": Scenario((92, 21), (RefusedForAll,), failed={"bert": SENDER}),
     "the notice is refused": Scenario((100, 21), (NoticesRefused,), failed={"bert": POSTMASTER}),
     "a large message of the null sender": Scenario((102, 26), (PartlyRefused,), sender="", kind="large", failed={"bert": POSTMASTER}),
     "the first server loses its answer": Scenario((90, 19), (LosesOneAnswer, Hooks), doubts=1),
