@@ -224,7 +224,14 @@ std::optional<StoredGroup> SqliteLedger::load(std::int64_t id) try {
     throw;
 }
 
-/// The same where nothing is written.
+/// One that an index names: where it is not there, the index is damaged.
+std::optional<StoredGroup> SqliteLedger::load_named(std::int64_t id) {
+    std::optional<StoredGroup> group = load(id);
+    if (!group) pass_over(id, "an index leads to a group that is not there");
+    return group;
+}
+
+/// As load(), where nothing is written.
 std::optional<StoredGroup> SqliteLedger::look_at(std::int64_t id) try { return load(id); } catch (const SqliteError& error) {
     if (!error.damaged()) throw;
     return std::nullopt;
@@ -287,7 +294,7 @@ SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const C
     if (copy.alone) return kin;
     const message::Identity& identity = copy.identity;
     for (std::int64_t id : statements_->groups.related(identity, context.policy)) {
-        std::optional<StoredGroup> group = load(id);
+        std::optional<StoredGroup> group = load_named(id);
         if (!group) {
             kin.complete = false;
             continue;
@@ -317,7 +324,7 @@ void SqliteLedger::leave_served(Kin& kin, const coalesce::Arriving& copy, const 
     std::vector<coalesce::Group> others;
     for (std::int64_t id : statements_->groups.related(first.identity, by_content)) {
         if (id == kin.same->id) continue;
-        std::optional<StoredGroup> group = load(id);
+        std::optional<StoredGroup> group = load_named(id);
         if (!group) {
             kin.complete = false;
         } else if (coalesce::kinship(*group, first, by_content) != coalesce::Kinship::stranger) {
@@ -712,12 +719,9 @@ base::Time SqliteLedger::next_due(const std::set<std::int64_t>& in_flight) {
 }
 
 Due SqliteLedger::load_due(std::int64_t id, const Context& context) try {
-    std::optional<StoredGroup> group = look_at(id);
+    std::optional<StoredGroup> group = load_named(id);
     Due due;
-    if (!group) {
-        pass_over(id, "the index leads to a group that is not there");
-        return due;
-    }
+    if (!group) return due;
     due.group = id;
     due.sender = group->sender;
     due.options = group->options;

@@ -150,6 +150,7 @@ private:
     void settle_log();
     void keep_headers();
     std::optional<StoredGroup> load(std::int64_t group);
+    std::optional<StoredGroup> load_named(std::int64_t group);
     std::optional<StoredGroup> look_at(std::int64_t group);
     std::vector<StoredGroup> marked();
     void pass_over(std::int64_t group, const std::string& why);

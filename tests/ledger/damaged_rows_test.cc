@@ -115,6 +115,25 @@ TEST_CASE("mail that would lie for ever without a word is found by the check, an
     CHECK(Reader(bench.path()).check("members").empty() == waits);
 }
 
+TEST_CASE("an index that leads to a group that is not there is told, and nobody is answered as if it were a new message") {
+    Bench bench;
+    bench.offer(make_copy({"a@x.example"}));
+    bench.close();
+    const std::string file = bench.path() + "/ledger.db";
+    Database(file, Database::Mode::read_write, "")
+        .exec(
+            "PRAGMA writable_schema=1; CREATE TABLE hidden AS SELECT * FROM sqlite_master WHERE name = 'groups_by_id';"
+            "DELETE FROM sqlite_master WHERE name = 'groups_by_id'");
+    Database(file, Database::Mode::read_write, "")
+        .exec("DELETE FROM groups; PRAGMA writable_schema=1; INSERT INTO sqlite_master SELECT * FROM hidden");
+    bench.open();
+    CHECK(bench.offer(make_copy({"b@x.example"})).status == Acceptance::Status::failed);
+    const auto told = bench.spool().ledger().take_passed_over();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].group == 1);
+    CHECK(bench.offer(make_copy({"b@x.example"}, "<2@x>", 2)).status == Acceptance::Status::accepted);
+}
+
 TEST_CASE("a body of which a piece is not found is missing, not shorter") {
     Damage damage;
     REQUIRE(damage.make({{{"extents", "group_id", "n = 1"}, "77"}}) == 1);
