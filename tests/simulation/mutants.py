@@ -107,7 +107,7 @@ FAULTS = [
     ("without-smtputf8-it-fails", "lib/smtp/running_transaction.cc",
      'Outcome::deferred, {0, "5.6.7", "the server does not', 'Outcome::refused, {554, "5.6.7", "the server does not'),
     ("smtputf8-goes-to-any-server", "lib/relay/backend.cc",
-     "return smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope); }", "return job.header != nullptr; }"),
+     "if (smtputf8.value_or(true) || !message::needs_smtputf8(job.envelope)) return true;", "if (job.header != nullptr) return true;"),
     # clock
     ("clock-goes-back", "lib/ledger/clock.cc", "std::clamp(wall - stored.wall, base::Duration(0), longest_stop)",
      "std::min(wall - stored.wall, longest_stop)"),
