@@ -154,7 +154,7 @@ void check_version(Database& database, std::int64_t oldest) {
 void open_spool(Database& database) {
     bool fresh = database.integer("SELECT count(*) FROM sqlite_master") == 0 && database.integer("PRAGMA user_version") == 0;
     if (!fresh) check_version(database, migrations[0].from);
-    database.exec("PRAGMA auto_vacuum=INCREMENTAL");  // takes effect before the first table alone
+    if (fresh) database.exec("PRAGMA auto_vacuum=INCREMENTAL");  // later it would only be written
     std::string mode = database.text("PRAGMA journal_mode=WAL");
     database.exec("PRAGMA synchronous=FULL");
     if (mode != "wal" || database.integer("PRAGMA synchronous") != 2) {

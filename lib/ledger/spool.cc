@@ -327,11 +327,8 @@ Spool::Kept Spool::keep_house(bool idle, Moment moment) {
         // Dead weight stays for now; the next round tries again.
         has_segments_ = true;
     }
-    if (idle && ledger_.log_bytes() > 0) {
-        ledger_.checkpoint(true);
-    } else if (log_is_long()) {
-        ledger_.checkpoint(false);
-    }
+    if (idle || log_is_long()) ledger_.write_back();
+    if (low_on_space()) ledger_.cut_log();
     if (idle) ledger_.shrink();
     look_for_room();
     make_reserve();

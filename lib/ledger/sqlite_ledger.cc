@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/escape.h"
-#include "ledger/gathering.h"
 #include "ledger/group_store.h"
+#include "ledger/log_vfs.h"
 #include "ledger/schema.h"
 #include "ledger/spool_error.h"
 #include "message/digest.h"
@@ -106,7 +106,7 @@ struct SqliteLedger::Kin {
 
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
                            base::WallTime wall) try
-    : database_(directory + "/ledger.db", Database::Mode::read_write, gathering_vfs(vfs)) {
+    : database_(directory + "/ledger.db", Database::Mode::read_write, log_vfs(vfs)) {
     database_.checkpoint_at_close(false);  // settle_log()
     open_spool(database_);
     statements_ = std::make_unique<Statements>(database_);
@@ -172,7 +172,7 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
         settle_log();
         keep_headers();
     }
-    if (!commit(boot, wall)) throw SpoolError("no room on the disk to open the spool");
+    if (!commit(boot, wall)) throw SpoolError("the disk is full, and opening the spool needs some room");
 }
 
 /// Where a sync had failed the system may still show what never reached the disk, and later syncs do not write it either:
@@ -810,10 +810,17 @@ void SqliteLedger::move_extent(const Placed& from, const Extent& to) {
                                  static_cast<std::int64_t>(to.offset));
 }
 
-void SqliteLedger::checkpoint(bool all) {
+void SqliteLedger::write_back() {
+    if (log_pages_ == 0) return;
     int pages = 0;
-    int mode = all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-    if (sqlite3_wal_checkpoint_v2(database_.native(), nullptr, mode, &pages, nullptr) == SQLITE_OK) log_pages_ = 0;
+    int written = 0;
+    const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &written);
+    if (code == SQLITE_OK && written == pages) log_pages_ = 0;
+}
+
+void SqliteLedger::cut_log() {
+    if (sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) == SQLITE_OK)
+        log_pages_ = 0;
 }
 
 std::uint64_t SqliteLedger::log_bytes() const {
@@ -829,7 +836,7 @@ void SqliteLedger::mark_clean() {
 }
 
 void SqliteLedger::put_log_away() {
-    checkpoint(true);
+    cut_log();
     database_.checkpoint_at_close(true);
 }
 

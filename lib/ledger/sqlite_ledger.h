@@ -123,12 +123,15 @@ public:
     std::vector<Placed> extents_in(std::uint64_t segment);
     void move_extent(const Placed& from, const Extent& to);
 
-    /// Writes the log back into the database. `all`: and cuts the log to nothing where no reader is in the way.
-    void checkpoint(bool all);
-    std::uint64_t log_bytes() const;
-    void shrink();        // gives free pages back to the file system, some at a time
-    void mark_clean();    // part of a transaction: the end is an orderly one
-    void put_log_away();  // after it was committed: what is left of the log goes with the connection
+    /// Writes the log back to the database, as far as no reader is in the way. The file keeps its length: it is written
+    /// over.
+    void write_back();
+    /// And cuts it to nothing.
+    void cut_log();
+    std::uint64_t log_bytes() const;  // that were not written back
+    void shrink();                    // gives free pages back to the file system, some at a time
+    void mark_clean();                // part of a transaction: the end is an orderly one
+    void put_log_away();              // after it was committed: what is left of the log goes with the connection
 
     /// Whether the servers that we forward to had SMTPUTF8 when they were last asked; no: nobody knows. No part of a
     /// transaction, nor undone with one: it is stored with the next commit.

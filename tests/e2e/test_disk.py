@@ -146,6 +146,7 @@ class FullDisk(Case):
         )
         foreign.unlink()
         until(lambda: not daemon.json("list", "queued"), what="an empty queue")
+        until(lambda: self.accepts(daemon, 2), what="room again")
         self.sentinel(daemon, self.received)
         self.assertEqual(self.received.recipients_of(message.id), sorted(message.everyone))
 

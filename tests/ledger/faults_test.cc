@@ -21,6 +21,22 @@ namespace {
 struct FaultyBench : FaultyFiles, Bench {
     FaultyBench() : Bench((FaultyDisk::install(), static_cast<Files&>(*this)), FaultyDisk::vfs) {}
     ~FaultyBench() { FaultyDisk::heal(); }
+
+    std::uintmax_t log_size() const { return std::filesystem::file_size(path() + "/ledger.db-wal"); }
+    Acceptance offer_number(int number) { return offer(make_copy({"a@x"}, "<" + std::to_string(number) + "@x>")); }
+    /// With as many as a fresh log takes before it grows; the next one makes it grow.
+    int fill_log() {
+        const int commits = commits_that_fit();
+        for (int i = 0; i < commits; ++i) offer_number(i);
+        return commits;
+    }
+    static int commits_that_fit() {
+        FaultyBench bench;
+        const std::uintmax_t size = bench.log_size();
+        int commits = 0;
+        for (; bench.log_size() == size; ++commits) bench.offer_number(commits);
+        return commits - 1;
+    }
 };
 
 /// Notes what a loss of power would bring back.
@@ -48,6 +64,11 @@ struct Unsure : FaultyBench {
     std::string file(const std::string& name) const {
         std::ifstream in(path() + "/" + name, std::ios::binary);
         return {std::istreambuf_iterator<char>(in), {}};
+    }
+    /// Without the zeros that it has grown by.
+    std::string written_log() const {
+        const std::string log = file("ledger.db-wal");
+        return log.substr(0, log.find_last_not_of('\0') + 1);
     }
 };
 
@@ -111,17 +132,50 @@ TEST_CASE("whatever is on the disk after an unknown commit counts: lost or there
 
 TEST_CASE("after an unclean end the log is written anew, since a sync that failed may have left it in memory alone") {
     Unsure bench;
-    const std::string log = bench.file("ledger.db-wal");
+    const std::string log = bench.written_log();
     REQUIRE(log.size() > 4096);
     FaultyDisk::bytes_written = 0;
     bench.open();
     CHECK(stored(bench) == 1);
-    CHECK(FaultyDisk::bytes_written > log.size());
+    CHECK(FaultyDisk::bytes_written > bench.file("ledger.db-wal").size());
     CHECK(bench.file("ledger.db-wal").starts_with(log));
     bench.close();
+    CHECK_FALSE(std::filesystem::exists(bench.path() + "/ledger.db-wal"));
+}
+
+TEST_CASE(
+    "the log grows by more than a commit needs, and is written over from its beginning when all of it was written back") {
+    FaultyBench bench;
+    const std::uintmax_t size = bench.log_size();
+    CHECK(size > (256 << 10));
+    const int commits = bench.fill_log();
+    CHECK(commits > 2);
+    CHECK(bench.log_size() == size);
+    bench.offer_number(commits);
+    CHECK(bench.log_size() > size + (256 << 10));
+
+    const std::uintmax_t grown = bench.log_size();
+    bench.spool().keep_house(true, bench.moment);
+    CHECK(bench.log_size() == grown);
     FaultyDisk::bytes_written = 0;
-    bench.open();
-    CHECK(FaultyDisk::bytes_written < log.size());
+    bench.offer_number(commits + 1);
+    CHECK(bench.log_size() == grown);
+    CHECK(FaultyDisk::bytes_written < (128 << 10));
+}
+
+TEST_CASE("a disk that has room for a commit, and none for what the log would grow by, takes it") {
+    for (const bool room : {false, true}) {
+        FaultyBench bench;
+        const int commits = bench.fill_log();
+        FaultyDisk::calls_until = room ? 1 : 0;
+        FaultyDisk::sqlite_writes = Fault::full;
+        const Acceptance acceptance = bench.offer_number(commits);
+        FaultyDisk::heal();
+        CHECK(acceptance.status == (room ? Acceptance::Status::accepted : Acceptance::Status::no_room));
+        bench.die();
+        bench.open();
+        CHECK(stored(bench) == static_cast<std::size_t>(commits + room));
+    }
 }
 
 TEST_CASE("a log of many pieces is the same after each unclean end") {

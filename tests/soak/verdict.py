@@ -100,8 +100,6 @@ class Judge:
         self.say("descriptors when idle", all(each <= 2 for each in beyond), f"{base} before the load, then beyond that {beyond}")
         threads = [max(row["threads"] for row in each) for each in times]
         self.say("threads", len({row["threads"] for row in self.rows}) == 1, f"{threads}")
-        logs = [min(row["wal"] for row in each) for each in times]
-        self.say("write-ahead log when idle", all(each <= MIB for each in logs), f"{[mib(each) for each in logs]} MiB")
         self.idle_segments(times)
         self.idle_memory()
 
@@ -144,7 +142,7 @@ class Judge:
 
 def afterwards(row):
     """When all has ended and is forgotten."""
-    left = {name: row[name] for name in ("groups", "contents", "held_segments", "segments", "wal")}
+    left = {name: row[name] for name in ("groups", "contents", "held_segments", "segments")}
     return Verdict("nothing is left when all is forgotten", not any(left.values()), f"{left}, ledger.db {mib(row['ledger'])} MiB")
 
 

@@ -1,7 +1,9 @@
-#include "ledger/gathering.h"
+#include "ledger/log_vfs.h"
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,12 +14,15 @@ namespace onecopy::ledger {
 namespace {
 
 constexpr std::size_t most_gathered = (std::size_t{128} << 10) - 1;  // more at a time SQLite's own VFS cuts off
+constexpr std::array<char, (std::size_t{64} << 10)> zeros{};
+constexpr unsigned zeros_at_once = 4;
 
 /// A log as SQLite sees it; behind it in memory lies the one of the VFS below.
 struct Log {
     sqlite3_file base;
     std::string gathered;  // not written yet
     sqlite3_int64 begin;   // where that belongs
+    sqlite3_int64 size;    // of the file
 
     sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
     sqlite3_int64 end() const { return begin + static_cast<sqlite3_int64>(gathered.size()); }
@@ -25,8 +30,17 @@ struct Log {
     int write_out() {
         if (gathered.empty()) return SQLITE_OK;
         const int code = below()->pMethods->xWrite(below(), gathered.data(), static_cast<int>(gathered.size()), begin);
+        if (code == SQLITE_OK && end() > size) grow();
         gathered.clear();
         return code;
+    }
+
+    void grow() {
+        size = end();
+        for (unsigned i = 0; i < zeros_at_once; ++i) {
+            if (below()->pMethods->xWrite(below(), zeros.data(), int{zeros.size()}, size) != SQLITE_OK) return;
+            size += sqlite3_int64{zeros.size()};
+        }
     }
 };
 
@@ -52,6 +66,13 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
     return SQLITE_OK;
 }
 
+int truncate(sqlite3_file* file, sqlite3_int64 size) {
+    Log& log = log_of(file);
+    if (const int code = log.write_out()) return code;
+    log.size = std::min(log.size, size);
+    return log.below()->pMethods->xTruncate(log.below(), size);
+}
+
 /// Everything else sees the file as it would be without us.
 template <auto Method, typename... Arguments>
 int forward(sqlite3_file* file, Arguments... arguments) {
@@ -71,7 +92,7 @@ const sqlite3_io_methods methods = {
     .xClose = close,
     .xRead = forward<&sqlite3_io_methods::xRead, void*, int, sqlite3_int64>,
     .xWrite = write,
-    .xTruncate = forward<&sqlite3_io_methods::xTruncate, sqlite3_int64>,
+    .xTruncate = truncate,
     .xSync = forward<&sqlite3_io_methods::xSync, int>,
     .xFileSize = forward<&sqlite3_io_methods::xFileSize, sqlite3_int64*>,
     .xLock = forward<&sqlite3_io_methods::xLock, int>,
@@ -102,17 +123,17 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     file->pMethods = nullptr;
     Log& log = *new (file) Log{};
     const int code = below(vfs)->xOpen(below(vfs), name, log.below(), flags, out_flags);
-    if (code == SQLITE_OK) {
-        log.base.pMethods = &methods;
-    } else {
+    if (code != SQLITE_OK) {
         std::destroy_at(&log);
+        return code;
     }
-    return code;
+    log.base.pMethods = &methods;  // SQLite closes what has methods, whatever is returned
+    return log.below()->pMethods->xFileSize(log.below(), &log.size);
 }
 
 }  // namespace
 
-std::string gathering_vfs(const std::string& below) {
+std::string log_vfs(const std::string& below) {
     static std::mutex mutex;
     static std::map<std::string, Vfs> registered;
     const std::lock_guard lock(mutex);
@@ -120,7 +141,7 @@ std::string gathering_vfs(const std::string& below) {
     Vfs& ours = place->second;
     if (fresh) {
         sqlite3_vfs* const real = sqlite3_vfs_find(below.empty() ? nullptr : below.c_str());
-        ours.name = "gathering " + below;
+        ours.name = "log " + below;
         ours.vfs = *real;
         ours.vfs.zName = ours.name.c_str();
         ours.vfs.pAppData = real;
