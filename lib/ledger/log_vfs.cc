@@ -16,13 +16,15 @@ namespace {
 constexpr std::size_t most_gathered = (std::size_t{128} << 10) - 1;  // more at a time SQLite's own VFS cuts off
 constexpr std::array<char, (std::size_t{64} << 10)> zeros{};
 constexpr unsigned zeros_at_once = 4;
+constexpr sqlite3_int64 most_that_grows = sqlite3_int64{128} << 10;
 
 /// A log as SQLite sees it; behind it in memory lies the one of the VFS below.
 struct Log {
     sqlite3_file base;
     std::string gathered;  // not written yet
-    sqlite3_int64 begin;   // where that belongs
+    sqlite3_int64 begin;   // where that belongs, or what is written next is expected
     sqlite3_int64 size;    // of the file
+    sqlite3_int64 synced;  // where the last sync left off
 
     sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
     sqlite3_int64 end() const { return begin + static_cast<sqlite3_int64>(gathered.size()); }
@@ -30,13 +32,23 @@ struct Log {
     int write_out() {
         if (gathered.empty()) return SQLITE_OK;
         const int code = below()->pMethods->xWrite(below(), gathered.data(), static_cast<int>(gathered.size()), begin);
-        if (code == SQLITE_OK && end() > size) grow();
+        begin = end();
         gathered.clear();
         return code;
     }
 
+    int sync(int flags) {
+        if (const int code = write_out()) return code;
+        const bool small = begin - synced <= most_that_grows;
+        synced = begin;
+        if (begin > size) {
+            size = begin;
+            if (small) grow();
+        }
+        return below()->pMethods->xSync(below(), flags);
+    }
+
     void grow() {
-        size = end();
         for (unsigned i = 0; i < zeros_at_once; ++i) {
             if (below()->pMethods->xWrite(below(), zeros.data(), int{zeros.size()}, size) != SQLITE_OK) return;
             size += sqlite3_int64{zeros.size()};
@@ -66,6 +78,10 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
     return SQLITE_OK;
 }
 
+int sync(sqlite3_file* file, int flags) {
+    return log_of(file).sync(flags);
+}
+
 int truncate(sqlite3_file* file, sqlite3_int64 size) {
     Log& log = log_of(file);
     if (const int code = log.write_out()) return code;
@@ -93,7 +109,7 @@ const sqlite3_io_methods methods = {
     .xRead = forward<&sqlite3_io_methods::xRead, void*, int, sqlite3_int64>,
     .xWrite = write,
     .xTruncate = truncate,
-    .xSync = forward<&sqlite3_io_methods::xSync, int>,
+    .xSync = sync,
     .xFileSize = forward<&sqlite3_io_methods::xFileSize, sqlite3_int64*>,
     .xLock = forward<&sqlite3_io_methods::xLock, int>,
     .xUnlock = forward<&sqlite3_io_methods::xUnlock, int>,

@@ -22,6 +22,15 @@ struct FaultyBench : FaultyFiles, Bench {
     FaultyBench() : Bench((FaultyDisk::install(), static_cast<Files&>(*this)), FaultyDisk::vfs) {}
     ~FaultyBench() { FaultyDisk::heal(); }
 
+    std::string file(const std::string& name) const {
+        std::ifstream in(path() + "/" + name, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    /// Without the zeros that it has grown by.
+    std::string written_log() const {
+        const std::string log = file("ledger.db-wal");
+        return log.substr(0, log.find_last_not_of('\0') + 1);
+    }
     std::uintmax_t log_size() const { return std::filesystem::file_size(path() + "/ledger.db-wal"); }
     Acceptance offer_number(int number) { return offer(make_copy({"a@x"}, "<" + std::to_string(number) + "@x>")); }
     /// With as many as a fresh log takes before it grows; the next one makes it grow.
@@ -60,15 +69,6 @@ struct Unsure : FaultyBench {
         CHECK_THROWS_AS(offer(make_copy({"a@x"})), SqliteLedger::CommitUnknown);
         die();
         FaultyDisk::heal();
-    }
-    std::string file(const std::string& name) const {
-        std::ifstream in(path() + "/" + name, std::ios::binary);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-    /// Without the zeros that it has grown by.
-    std::string written_log() const {
-        const std::string log = file("ledger.db-wal");
-        return log.substr(0, log.find_last_not_of('\0') + 1);
     }
 };
 
@@ -161,6 +161,13 @@ TEST_CASE(
     bench.offer_number(commits + 1);
     CHECK(bench.log_size() == grown);
     CHECK(FaultyDisk::bytes_written < (128 << 10));
+}
+
+TEST_CASE("for a commit that is long itself the log grows by no more than that") {
+    FaultyBench bench;
+    bench.fill_log();
+    bench.offer(make_copy({"a@x"}, "<long@x>", 1, std::string(400'000, 'b')));
+    CHECK(bench.log_size() - bench.written_log().size() < 4096);
 }
 
 TEST_CASE("a disk that has room for a commit, and none for what the log would grow by, takes it") {
