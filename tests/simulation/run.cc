@@ -167,6 +167,7 @@ private:
         some(20, [this] { lose_smtputf8(); });
         some(20, [this] { fall_ill(); });
         some(20, [this] { jump(); });
+        some(10, [this] { sleep(); });
         some(20, [this] { reload(); });
         some(10, [this] { release(); });
         some(30, [this] { drop(); });
@@ -300,6 +301,14 @@ private:
         const Microseconds by[] = {-hour, -day, -3650 * day, 3650 * day, 9 * day, hour / 2};
         world_.move_wall(by[world_.below(record_.put_off.empty() ? 6 : 5)]);
         world_.trace("the wall clock jumps");
+    }
+
+    /// Not where an hour of it would let mail expire.
+    void sleep() {
+        if (!record_.put_off.empty()) return;
+        const Microseconds times[] = {10 * second, 2 * minute, hour, 12 * hour};
+        world_.sleep(times[world_.below(4)]);
+        world_.trace("the host slept");
     }
 
     void reload() {

@@ -23,6 +23,13 @@ public:
     Microseconds now() const { return now_; }
     Microseconds wall() const { return now_ + wall_offset_; }
     void move_wall(Microseconds by) { wall_offset_ += by; }
+    /// What CLOCK_BOOTTIME says; now() is CLOCK_MONOTONIC, by which everybody waits.
+    Microseconds boot() const { return now_ + slept_; }
+    /// The host sleeps, and all that the process knows of it is told by its clocks.
+    void sleep(Microseconds time) {
+        slept_ += time;
+        wall_offset_ += time;
+    }
 
     void after(Microseconds delay, std::function<void()> task);
     /// Everything that is to happen up to then.
@@ -63,6 +70,7 @@ private:
     std::mt19937_64 random_;
     bool tracing_;
     Microseconds now_ = hour;
+    Microseconds slept_ = 0;
     Microseconds wall_offset_ = 1'800'000'000 * second;
     std::priority_queue<Task> tasks_;
     std::uint64_t order_ = 0;
