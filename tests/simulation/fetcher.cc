@@ -166,8 +166,12 @@ void Fetcher::leave() {
     end();
 }
 
+/// The connection and this hold each other.
 void Fetcher::end() {
-    if (wire_) wire_->close();
+    if (wire_) {
+        wire_->close();
+        world->after(0, [wire = wire_] { wire->handler = {}; });
+    }
     ++session_;
     --under_way;
 }
