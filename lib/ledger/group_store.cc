@@ -152,7 +152,7 @@ GroupWriter::GroupWriter(Database& database)
               "UPDATE groups SET flags = ?2, exposure = ?3, size = ?4, copies = ?5, attempts = ?6, touched = ?7, due = ?8, "
               "idle = ?9, crashes = ?10 WHERE id = ?1"),
       member_(database, "INSERT OR REPLACE INTO members VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-      remove_group_(database, "DELETE FROM groups WHERE id = ?"),
+      remove_group_(database, "DELETE FROM groups WHERE id = ? RETURNING id"),
       remove_members_(database, "DELETE FROM members WHERE group_id = ?"),
       remove_copies_(database, "DELETE FROM copies WHERE group_id = ?"),
       remove_attempts_(database, "DELETE FROM attempts WHERE group_id = ?") {}
@@ -192,11 +192,12 @@ void GroupWriter::save_member(std::int64_t group, const coalesce::Member& member
                 std::int64_t{member.owed}, std::int64_t{member.told});
 }
 
-void GroupWriter::remove(std::int64_t group) {
-    remove_group_.run(group);
+bool GroupWriter::remove(std::int64_t group) {
+    const bool was_there = !integers(remove_group_.query(group)).empty();
     remove_members_.run(group);
     remove_copies_.run(group);
     remove_attempts_.run(group);
+    return was_there;
 }
 
 }  // namespace onecopy::ledger

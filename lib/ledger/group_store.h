@@ -68,7 +68,7 @@ public:
     void insert(const StoredGroup& group);
     void update(const StoredGroup& group);
     void save_member(std::int64_t group, const coalesce::Member& member);
-    void remove(std::int64_t group);  // with all that belongs to it
+    bool remove(std::int64_t group);  // with all that belongs to it; false: it was not there
 
 private:
     Statement insert_;

@@ -198,6 +198,7 @@ void LedgerThread::State::turn() {
     say_what_is_passed_over();
     flush_answers();
     if (moment_.boot >= house_at_) keep_house();
+    say_what_is_passed_over();
     flush_answers();
     busy_since_ = 0;
 }
@@ -454,6 +455,10 @@ void LedgerThread::State::keep_house() try {
     const base::Duration now = base::boot_clock();
     base::Duration next = idle ? std::clamp(spool_.until_forgetting(moment_), house_delay, longest_wait) : house_delay;
     if (kept.more) next = std::max(least_rest, 4 * (now - began));  // the most of the time is the mail's
+    if (!kept.trouble.empty()) {
+        notice(base::Level::error, "house_keeping_failed", kept.trouble);
+        next = busy_house_delay;
+    }
     house_at_ = now + next;
 } catch (const SqliteError& error) {
     notice(base::Level::error, "house_keeping_failed", error.what());

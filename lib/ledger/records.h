@@ -94,8 +94,9 @@ enum class Change {
 };
 
 struct Changed {
-    unsigned groups = 0;     // in which somebody changed
-    unsigned in_flight = 0;  // left as they are, since they are being sent; Change::drop alone
+    unsigned groups = 0;      // in which somebody changed
+    unsigned in_flight = 0;   // left as they are, since they are being sent; Change::drop alone
+    unsigned unreadable = 0;  // left as they are, since they can't be read
 };
 
 /// What settling changed for good, for the log: only members that ended.

@@ -332,7 +332,8 @@ Spool::Kept Spool::keep_house(bool idle, Moment moment) {
     if (idle) ledger_.shrink();
     look_for_room();
     make_reserve();
-    return {forgotten.groups >= forgotten_at_once, forget.done ? std::move(forgotten.untold) : std::vector<std::int64_t>()};
+    if (!forget.done) forgotten = {};
+    return {forgotten.groups >= forgotten_at_once, std::move(forgotten.untold), forget.no_room ? "" : std::move(forget.why)};
 }
 
 bool Spool::log_is_long() const {

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int most_written = 64 << 10;  // SQLite's VFS takes less than 128 KiB at a time
 
+constexpr const char* not_there = "an index leads to a group that is not there";
+
 Extent extent_at(const Rows& row, int column) {
     return {static_cast<std::uint64_t>(row.integer(column)), static_cast<std::uint64_t>(row.integer(column + 1)),
             static_cast<std::uint32_t>(row.integer(column + 2)), static_cast<std::uint32_t>(row.integer(column + 3))};
@@ -65,8 +67,11 @@ struct SqliteLedger::Statements {
     Statement due{db, "SELECT id FROM groups WHERE due <= ? ORDER BY due"};
     Statement next_due{db, "SELECT id, due FROM groups WHERE due IS NOT NULL ORDER BY due"};
     Statement later{db, "SELECT id FROM groups WHERE due > ?"};
-    Statement retriable{db, "SELECT id FROM groups WHERE due > ? UNION SELECT group_id FROM members WHERE state = 2"};
-    Statement waiting{db, "SELECT id FROM groups WHERE due IS NOT NULL"};  // by the index alone, like `marked` and `all`
+    // by indexes alone, like `later`, `kept`, `marked` and `all`: no row that can't be read is met
+    Statement waiting{db, "SELECT id FROM groups WHERE due IS NOT NULL"};
+    Statement retriable{db,
+                        "SELECT id FROM groups WHERE due IS NOT NULL UNION "
+                        "SELECT id FROM groups INDEXED BY groups_kept WHERE idle IS NOT NULL AND flags & 32"};
     Statement all{db, "SELECT id FROM groups INDEXED BY groups_by_content"};
     Statement keep_header{db, "UPDATE groups SET flags = flags | 16 WHERE id = ?"};
     Statement owing{db, "SELECT DISTINCT group_id FROM members WHERE owed != 0"};
@@ -77,10 +82,13 @@ struct SqliteLedger::Statements {
     Statement suspect{db, "UPDATE groups SET crashes = crashes + 1 WHERE id = ?"};
     Statement absolve{db, "UPDATE groups SET crashes = 1 WHERE id = ?"};
     Statement marked{db, "SELECT id FROM groups WHERE crashes > 0"};
-    Statement kept{db, "SELECT id FROM groups WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle LIMIT ?"};
-    Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle LIMIT ?"};
-    Statement next_idle{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL"};
-    Statement next_kept{db, "SELECT min(idle) FROM groups WHERE idle IS NOT NULL AND flags & 32"};
+    Statement kept{
+        db,
+        "SELECT id FROM groups INDEXED BY groups_kept WHERE idle <= ? AND idle IS NOT NULL AND flags & 32 ORDER BY idle"};
+    Statement idle{db, "SELECT id FROM groups WHERE idle <= ? ORDER BY idle"};
+    Statement next_idle{db, "SELECT id, idle FROM groups WHERE idle IS NOT NULL ORDER BY idle"};
+    Statement next_kept{
+        db, "SELECT id, idle FROM groups INDEXED BY groups_kept WHERE idle IS NOT NULL AND flags & 32 ORDER BY idle"};
     Statement live{db, "SELECT segment, total(length) FROM extents GROUP BY segment"};
     Statement in_segment{db, "SELECT group_id, n, segment, offset, length, crc FROM extents WHERE segment = ?"};
     Statement move_extent{db, "UPDATE extents SET segment = ?3, offset = ?4 WHERE group_id = ?1 AND n = ?2"};
@@ -227,7 +235,7 @@ std::optional<StoredGroup> SqliteLedger::load(std::int64_t id) try {
 /// One that an index names: where it is not there, the index is damaged.
 std::optional<StoredGroup> SqliteLedger::load_named(std::int64_t id) {
     std::optional<StoredGroup> group = load(id);
-    if (!group) pass_over(id, "an index leads to a group that is not there");
+    if (!group) pass_over(id, not_there);
     return group;
 }
 
@@ -244,6 +252,22 @@ void SqliteLedger::look_again(const std::vector<std::int64_t>& groups) {
 
 void SqliteLedger::pass_over(std::int64_t id, const std::string& why) {
     if (passed_over_.insert(id).second) newly_passed_over_.push_back({id, why});
+}
+
+/// Does that to each that is not passed over. One in which it meets damage is, and so is at once who can't be read behind
+/// it: the transaction begins anew without all these, and not for each of them.
+void SqliteLedger::each(const std::vector<std::int64_t>& groups, const std::function<void(std::int64_t)>& what) {
+    for (auto id = groups.begin(); id != groups.end(); ++id) {
+        const std::size_t before = passed_over_.size();
+        try {
+            if (!passed_over_.contains(*id)) what(*id);
+        } catch (const SqliteError& error) {
+            if (!error.damaged()) throw;
+            if (passed_over_.size() == before) pass_over(*id, error.what());  // else it was one that this one led to
+            std::for_each(id + 1, groups.end(), [this](std::int64_t other) { look_at(other); });
+            throw;
+        }
+    }
 }
 
 coalesce::Now SqliteLedger::now(base::Duration boot) const {
@@ -491,7 +515,7 @@ std::vector<std::int64_t> SqliteLedger::changeable(Change change, const Context&
         case Change::release:
             return integers(statements_->later.query(base::to_integer(context.now.ledger)));
         case Change::retry:
-            return integers(statements_->retriable.query(base::to_integer(context.now.ledger)));
+            return integers(statements_->retriable.query());
         case Change::drop:
         case Change::forget:
             return {};  // nobody means all of them
@@ -517,23 +541,26 @@ std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change
 }
 
 Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, const Context& context) {
-    if (groups.empty()) groups = changeable(change, context);
+    const bool all = groups.empty();
+    if (all) groups = changeable(change, context);
     Changed changed;
-    for (std::int64_t id : groups) {
+    each(groups, [&](std::int64_t id) {
         std::optional<StoredGroup> group = load(id);
-        if (!group) continue;
+        if (!group) return;
         if (change == Change::drop && context.in_flight.contains(id)) {
             ++changed.in_flight;
-            continue;
+            return;
         }
-        const bool waited = group->waiting();
+        const bool waited = group->waiting() && !all && change != Change::drop && change != Change::forget;
         std::vector<std::size_t> members = change_members(*group, change, context);
-        if (members.empty() && !(waited && change != Change::drop && change != Change::forget)) continue;
+        if (members.empty() && !waited) return;
         for (std::size_t place : members) statements_->writer.save_member(id, group->members[place]);
         drop_content_unless_needed(*group);
         statements_->writer.update(*group);
         ++changed.groups;
-    }
+    });
+    const auto unreadable = [this](std::int64_t id) { return passed_over_.contains(id); };
+    changed.unreadable = static_cast<unsigned>(std::ranges::count_if(groups, unreadable));
     return changed;
 }
 
@@ -698,16 +725,20 @@ SqliteLedger::Snapshot::~Snapshot() {
 }
 
 std::vector<std::int64_t> SqliteLedger::due(base::Time now, std::size_t most, const std::set<std::int64_t>& in_flight) {
-    std::vector<std::int64_t> found;
-    Rows row = statements_->due.query(base::to_integer(now));
-    while (found.size() < most && row.next()) {
-        if (is_free(row.integer(0), in_flight)) found.push_back(row.integer(0));
-    }
-    return found;
+    return first_free(statements_->due.query(base::to_integer(now)), most, in_flight);
 }
 
 bool SqliteLedger::is_free(std::int64_t group, const std::set<std::int64_t>& in_flight) const {
     return !in_flight.contains(group) && !passed_over_.contains(group);
+}
+
+std::vector<std::int64_t> SqliteLedger::first_free(Rows groups, std::size_t most,
+                                                   const std::set<std::int64_t>& in_flight) const {
+    std::vector<std::int64_t> found;
+    while (found.size() < most && groups.next()) {
+        if (is_free(groups.integer(0), in_flight)) found.push_back(groups.integer(0));
+    }
+    return found;
 }
 
 base::Time SqliteLedger::next_due(const std::set<std::int64_t>& in_flight) {
@@ -757,12 +788,14 @@ std::shared_ptr<const Content> SqliteLedger::load_content(std::int64_t group) {
     return found == content->body_size ? content : nullptr;  // a body without one of its pieces is none
 }
 
-SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, unsigned most) {
+SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, std::size_t most) {
     Forgotten forgotten;
-    const base::Time kept_since = context.now.history - context.policy.keep_failed;
-    for (std::int64_t id : integers(statements_->kept.query(base::to_integer(kept_since), std::int64_t{most}))) {
-        std::optional<StoredGroup> group = statements_->groups.load(id);
-        if (!group) continue;
+    const auto oldest = [&](Statement& idle_since, base::Duration kept) {
+        return first_free(idle_since.query(base::to_integer(context.now.history - kept)), most, context.in_flight);
+    };
+    each(oldest(statements_->kept, context.policy.keep_failed), [&](std::int64_t id) {
+        std::optional<StoredGroup> group = load_named(id);
+        if (!group) return;
         const bool untold = std::ranges::any_of(group->members, [](const coalesce::Member& member) {
             return member.state == coalesce::State::failed && (member.told & coalesce::tell_failed) == 0;
         });
@@ -770,12 +803,11 @@ SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, unsigned mo
         drop_content(*group);
         statements_->writer.update(*group);
         ++forgotten.groups;
-    }
-    base::Time before = context.now.history - coalesce::retention(context.policy);
-    for (std::int64_t id : integers(statements_->idle.query(base::to_integer(before), std::int64_t{most}))) {
-        statements_->writer.remove(id);
+    });
+    each(oldest(statements_->idle, coalesce::retention(context.policy)), [&](std::int64_t id) {
+        if (!statements_->writer.remove(id)) return pass_over(id, not_there);
         ++forgotten.groups;
-    }
+    });
     if (any_apart_) {
         statements_->prune_apart.run(base::to_integer(context.now.ledger));
         any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
@@ -784,8 +816,11 @@ SqliteLedger::Forgotten SqliteLedger::forget(const Context& context, unsigned mo
 }
 
 base::Time SqliteLedger::next_forgotten(const coalesce::Policy& policy) {
-    auto first = [](Rows row, base::Duration kept) {
-        return row.next() && !row.is_null(0) ? base::time_of(row.amount(0)) + kept : base::never;
+    auto first = [this](Rows row, base::Duration kept) {
+        while (row.next()) {
+            if (!passed_over_.contains(row.integer(0))) return base::time_of(row.amount(1)) + kept;
+        }
+        return base::never;
     };
     return std::min(first(statements_->next_idle.query(), coalesce::retention(policy)),
                     first(statements_->next_kept.query(), policy.keep_failed));

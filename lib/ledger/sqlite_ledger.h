@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -106,12 +107,12 @@ public:
     Due load_due(std::int64_t group, const Context& context);
 
     /// Forgets groups that were idle for longer than the policy keeps them, at most `most`, and the content of those that
-    /// failed for longer than they are kept.
+    /// failed for longer than they are kept; and next_forgotten(): none that is passed over.
     struct Forgotten {
         unsigned groups = 0;
         std::vector<std::int64_t> untold;  // of those whose content ended: somebody failed in them, and nobody was told
     };
-    Forgotten forget(const Context& context, unsigned most);
+    Forgotten forget(const Context& context, std::size_t most);
     base::Time next_forgotten(const coalesce::Policy& policy);  // history time
 
     /// Segment -> bytes that are still needed.
@@ -157,7 +158,9 @@ private:
     std::optional<StoredGroup> look_at(std::int64_t group);
     std::vector<StoredGroup> marked();
     void pass_over(std::int64_t group, const std::string& why);
+    void each(const std::vector<std::int64_t>& groups, const std::function<void(std::int64_t)>& what);
     bool is_free(std::int64_t group, const std::set<std::int64_t>& in_flight) const;
+    std::vector<std::int64_t> first_free(Rows groups, std::size_t most, const std::set<std::int64_t>& in_flight) const;
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
     void leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context);

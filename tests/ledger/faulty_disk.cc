@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <new>
+#include <string_view>
 
 namespace onecopy::ledger::testing {
 namespace {
@@ -20,6 +21,16 @@ sqlite3_file* real(sqlite3_file* file) {
 int fault(FaultyDisk::Fault fault, int io_error) {
     if (fault == FaultyDisk::Fault::none || FaultyDisk::calls_until-- > 0) return SQLITE_OK;
     return fault == FaultyDisk::Fault::full ? SQLITE_FULL : io_error;
+}
+
+int read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 at) {
+    const int code = real(file)->pMethods->xRead(real(file), bytes, size, at);
+    const char filler = FaultyDisk::unreadable;
+    if (code != SQLITE_OK || filler == '\0') return code;
+    const std::string_view there(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
+    constexpr std::size_t pointer = 4;  // to the next page of a chain
+    const bool all = there.size() > pointer && there.find_first_not_of(filler, pointer) == there.npos;
+    return all ? SQLITE_IOERR_READ : code;
 }
 
 int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
@@ -45,7 +56,7 @@ void barrier(sqlite3_file* file) {
 const sqlite3_io_methods methods = {
     3,
     forward<&sqlite3_io_methods::xClose>,
-    forward<&sqlite3_io_methods::xRead, void*, int, sqlite3_int64>,
+    read,
     write,
     forward<&sqlite3_io_methods::xTruncate, sqlite3_int64>,
     sync,
@@ -99,12 +110,14 @@ private:
 std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_writes = Fault::none;
 std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_syncs = Fault::none;
 std::atomic<int> FaultyDisk::calls_until = 0;
+std::atomic<char> FaultyDisk::unreadable = '\0';
 std::atomic<std::uint64_t> FaultyDisk::bytes_written = 0;
 
 void FaultyDisk::heal() {
     sqlite_writes = Fault::none;
     sqlite_syncs = Fault::none;
     calls_until = 0;
+    unreadable = '\0';
 }
 
 void FaultyDisk::install() {

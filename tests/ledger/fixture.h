@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -134,6 +135,22 @@ inline std::size_t break_rows(const std::string& directory, char filler) {
         if (!goes_on || bytes.find_first_not_of(filler, pointer) != bytes.npos) continue;
         file.seekp(at);
         file.write("\x7f\xff\xff\xff", pointer);  // the next one, beyond the end
+        ++broken;
+    }
+    return broken;
+}
+
+/// Overwrites each page of rows, where one of them holds that text, in the same way. How many.
+inline std::size_t break_pages(const std::string& directory, const std::string& text) {
+    constexpr std::size_t page = 4096;
+    constexpr char leaves[] = {10, 13};  // of tables without row numbers, as `members` is, and with them
+    std::fstream file(directory + "/ledger.db", std::ios::in | std::ios::out | std::ios::binary);
+    std::size_t broken = 0;
+    std::string bytes(page, '\0');
+    for (std::streamoff at = 0; file.seekg(at) && file.read(bytes.data(), page); at += page) {
+        if (std::ranges::count(leaves, bytes[0]) == 0 || bytes.find(text) == bytes.npos) continue;
+        file.seekp(at);
+        file << std::string(page, '\xff');
         ++broken;
     }
     return broken;

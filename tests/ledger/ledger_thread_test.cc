@@ -260,6 +260,44 @@ TEST_CASE("a group that can't be read holds up no other, is told once, and is tr
     CHECK(changed->groups == (of_the_group ? 0 : 1));
 }
 
+namespace {
+
+/// With a message that failed, and is to be kept no longer.
+struct HistoryBench : ThreadBench {
+    explicit HistoryBench(const std::string& vfs = "") : ThreadBench(vfs) {
+        policy.keep_failed = base::Duration(1);
+        Copy copy = make_copy({"a@x"}, "<" + std::string(20'000, 'v') + "@x>");
+        thread->want(1);
+        offer(copy);
+        REQUIRE(until([&] { return !due.empty(); }));
+        settle(due[0], What::refused);
+        REQUIRE(until([&] { return !settled.empty(); }));
+        thread.reset();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("what can't be read when it is to be forgotten is told at once") {
+    HistoryBench bench;
+    REQUIRE(break_rows(bench.path(), 'v') > 0);
+    bench.start();
+    REQUIRE(bench.until([&] { return !bench.damages.empty(); }));
+    CHECK(bench.damages[0].starts_with("group 1 can't be read"));
+    CHECK(bench.notices.empty());
+}
+
+TEST_CASE("what keeps old mail from being forgotten, and is not the mail's, is told") {
+    FaultyDisk::install();
+    HistoryBench bench(FaultyDisk::vfs);
+    FaultyDisk::unreadable = 'v';
+    bench.start();
+    REQUIRE(bench.until([&] { return !bench.notices.empty(); }));
+    CHECK(bench.notices[0] == "house_keeping_failed");
+    CHECK(bench.damages.empty());
+    FaultyDisk::heal();
+}
+
 TEST_CASE("a pause holds at once, and is answered when it is stored") {
     FaultyDisk::install();
     ThreadBench bench(FaultyDisk::vfs);
