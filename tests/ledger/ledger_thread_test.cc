@@ -260,6 +260,32 @@ TEST_CASE("a group that can't be read holds up no other, is told once, and is tr
     CHECK(changed->groups == (of_the_group ? 0 : 1));
 }
 
+TEST_CASE("who was loaded before the disk failed goes out, once; the others when it is well again") {
+    FaultyDisk::install();
+    ThreadBench bench(FaultyDisk::vfs);
+    Copy unlucky = make_copy({"b@x"}, "<2@x>", 2);
+    unlucky.header += "X-Long: " + std::string(20'000, 'v') + "\r\n";
+    bench.offer(make_copy({"a@x"}, "<1@x>", 1));
+    bench.offer(unlucky);
+    bench.offer(make_copy({"c@x"}, "<3@x>", 3));
+    bench.thread.reset();
+    FaultyDisk::unreadable = 'v';
+    bench.start();
+    bench.thread->want(3);
+    REQUIRE(bench.until([&] { return !bench.due.empty() && !bench.notices.empty(); }));
+    CHECK(bench.notices == std::vector<std::string>{"ledger_unreadable"});
+    CHECK(bench.damages.empty());
+    REQUIRE(bench.due.size() == 1);
+    CHECK(bench.due[0].message_id == "<1@x>");
+    FaultyDisk::heal();
+    REQUIRE(bench.until([&] { return bench.due.size() >= 3; }));
+    CHECK(bench.due[1].message_id == "<2@x>");
+    CHECK(bench.due[2].message_id == "<3@x>");
+    bench.settle(bench.due[0], What::delivered);
+    REQUIRE(bench.until([&] { return !bench.settled.empty(); }));
+    CHECK(bench.settled[0].ended.size() == 1);
+}
+
 namespace {
 
 /// With a message that failed, and is to be kept no longer.
