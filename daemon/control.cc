@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/log.h"
@@ -43,9 +44,10 @@ std::vector<ledger::GroupRecord> looked_for(ledger::Reader& reader, const std::s
     if (const std::int64_t group = group_number(about); found.empty() && group != 0) {
         if (std::optional<ledger::GroupRecord> one = reader.show(group)) found.push_back(std::move(*one));
     }
-    if (found.empty() && about.find('@') != about.npos) found = reader.why_address(about, most_explained);
-    if (found.empty()) found = reader.why_subject(about, most_explained);
-    return found;
+    if (!found.empty()) return found;
+    if (about.find('@') != about.npos) found = reader.why_address(about, most_explained);
+    const bool any = std::ranges::any_of(found, &ledger::GroupRecord::readable);
+    return any ? found : reader.why_subject(about, most_explained);
 }
 
 const char* nothing_to_change(ledger::Change what) {
@@ -195,8 +197,9 @@ void Control::change(ledger::Change what, std::vector<std::int64_t> groups, Resp
     doors_.ledger.change(what, std::move(groups), [what, all, respond = std::move(respond)](const ledger::Changed& changed) {
         if (changed.in_flight > 0)
             return respond(failure(409, "it is being sent just now; what becomes of it is known soon"));
-        const bool found = all || changed.groups > 0;
-        respond(found ? document(view::changed(what, changed.groups)) : failure(404, nothing_to_change(what)));
+        if (all || changed.groups > 0) return respond(document(view::changed(what, changed.groups, changed.unreadable)));
+        if (changed.unreadable > 0) return respond(failure(500, "it can't be read: the spool is damaged there"));
+        respond(failure(404, nothing_to_change(what)));
     });
 }
 

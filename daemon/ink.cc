@@ -25,7 +25,7 @@ std::string Ink::painted(const std::string& text, const char* code) const {
 }
 
 std::string Ink::state(const std::string& word) const {
-    if (word == "failed" || word == "refused" || word == "dropped") return bad(word);
+    if (word == "failed" || word == "refused" || word == "dropped" || word == "unreadable") return bad(word);
     if (word == "delivered" || word == "done") return good(word);
     if (word == "queued" || word == "deferred" || word == "rested") return wait(word);
     return word;

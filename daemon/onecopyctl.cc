@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -28,15 +29,28 @@ struct Question {
     std::function<std::string(const json&, Ink)> tell;
 };
 
+/// Of what it is about, nothing was left out because it can't be read.
+bool is_whole(const json& document) {
+    if (!document.is_array()) return !document.contains("unreadable");
+    return std::ranges::none_of(document, [](const json& group) { return group.contains("damage"); });
+}
+
+bool print(const Question& question, const HttpAnswer& answer, const json& document, bool as_json) {
+    if (as_json) return terminal::print(answer.body);
+    const std::string text = question.tell(document, terminal::ink());
+    if (text.empty()) std::fputs("onecopyctl: nothing\n", stderr);
+    return terminal::show(text);
+}
+
 int answer(const Question& question, const std::string& socket, bool as_json) try {
     HttpAnswer answer = ask(socket, question.method, question.target);
     json document = json::parse(answer.body, nullptr, false);
     if (document.is_discarded()) throw NoDaemon(socket + ": the answer is no JSON");
     if (answer.status == 200) {
-        if (as_json) return terminal::print(answer.body) ? 0 : refused;
-        const std::string text = question.tell(document, terminal::ink());
-        if (text.empty()) std::fputs("onecopyctl: nothing\n", stderr);
-        return terminal::show(text) ? 0 : refused;
+        if (!print(question, answer, document, as_json)) return refused;
+        if (is_whole(document)) return 0;
+        std::fputs("onecopyctl: not all of it can be read: the spool is damaged\n", stderr);
+        return refused;
     }
     if (as_json) std::fputs(answer.body.c_str(), stdout);
     std::fprintf(stderr, "onecopyctl: %s\n", document.value("error", std::string("refused")).c_str());

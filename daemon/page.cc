@@ -150,6 +150,9 @@ std::string last_words(const ledger::GroupRecord& group) {
 }
 
 std::string item(const ledger::GroupRecord& group, base::Time now) {
+    if (!group.readable)
+        return "<li>" + std::to_string(group.id) + " · " + tag("span", "bad", "can't be read: " + shown(group.damage)) +
+               "</li>";
     const base::Duration left = group.due ? *group.due - now : base::Duration(0);
     const char* when = group.held ? "" : "next try in ";
     return "<li>" +

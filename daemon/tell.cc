@@ -38,6 +38,15 @@ std::string server(const json& one, Ink ink) {
     return text;
 }
 
+/// Of the group itself nothing is known but its number.
+bool unreadable(const json& group) {
+    return group.value("state", "") == "unreadable";
+}
+
+std::string damage(const json& group, Ink ink) {
+    return "  " + ink.bad("not all of it can be read") + ": " + safe(group, "damage");
+}
+
 /// When the group is tried next, in words.
 std::string when(const json& group) {
     const json due = group.value("due_in_seconds", json());
@@ -83,12 +92,27 @@ std::string attempt(const json& one, Ink ink) {
 
 /// What a group is, in a line or two.
 std::string heading(const json& group, Ink ink) {
+    if (unreadable(group)) return ink.strong("group " + number(group, "id")) + "  " + ink.state("unreadable") + "\n";
     std::string text = ink.strong("group " + number(group, "id")) + "  " + ink.state(safe(group, "state")) + "  " +
                        rough(group.value("age_seconds", 0.0)) + " old  next try " + when(group) + "  from " +
                        address(safe(group, "sender")) + "  " + safe(group, "message_id");
     if (group.contains("notice_about")) text += "  notice about group " + number(group, "notice_about");
     const std::string subject = safe(group, "subject");
     return text + "\n" + (subject.empty() ? "" : "  subject   " + subject + "\n");
+}
+
+/// The same as a row of a table.
+std::vector<std::string> cells(const json& group, Ink ink) {
+    const std::string id = ink.strong(number(group, "id"));
+    if (unreadable(group)) return {id, ink.state("unreadable"), "-", "-", "-", "-", "-"};
+    const bool notice = group.contains("notice_about");
+    return {id,
+            ink.state(safe(group, "state")),
+            rough(group.value("age_seconds", 0.0)),
+            when(group),
+            address(safe(group, "sender")),
+            safe(group, "message_id"),
+            notice ? "notice about group " + number(group, "notice_about") : safe(group, "subject")};
 }
 
 /// The header as it is kept, each line made safe for a terminal.
@@ -150,10 +174,8 @@ std::string list(const json& document, Ink ink) {
         table.add(std::move(titles));
     }
     for (const json& group : document) {
-        const bool notice = group.contains("notice_about");
-        table.add({ink.strong(number(group, "id")), ink.state(safe(group, "state")), rough(group.value("age_seconds", 0.0)),
-                   when(group), address(safe(group, "sender")), safe(group, "message_id"),
-                   notice ? "notice about group " + number(group, "notice_about") : safe(group, "subject")});
+        table.add(cells(group, ink));
+        if (group.contains("damage")) table.note(damage(group, ink));
         for (const json& one : group.value("recipients", json::array())) table.note(recipient(one, ink));
     }
     return table.text();
@@ -163,6 +185,7 @@ std::string why(const json& document, Ink ink) {
     std::string text;
     for (const json& group : document) {
         text += heading(group, ink);
+        if (group.contains("damage")) text += damage(group, ink) + "\n";
         for (const json& one : group.value("recipients", json::array())) text += recipient(one, ink) + "\n";
         for (const json& one : group.value("copies", json::array())) text += copy(one);
         for (const json& one : group.value("attempts", json::array())) text += attempt(one, ink);
@@ -174,6 +197,7 @@ std::string show(const json& document, Ink ink) {
     std::string text = why(document, ink);
     for (const json& group : document) {
         const std::string header = group.value("header", std::string());
+        if (header.empty() && group.contains("damage")) continue;  // nobody knows
         text += header.empty() ? "the message itself is not kept any more\n" : header_lines(header);
     }
     return text;

@@ -73,11 +73,11 @@ json attempt(const ledger::AttemptRecord& record) {
             {"reply", record.reply}};
 }
 
-json group(const ledger::GroupRecord& record, base::Time now) {
-    json recipients = json::array(), copies = json::array(), attempts = json::array();
+/// What stands in the rows of the group itself.
+json group_alone(const ledger::GroupRecord& record, base::Time now) {
+    if (!record.readable) return {{"id", record.id}, {"state", "unreadable"}};
+    json recipients = json::array();
     for (const auto& member : record.members) recipients.push_back(recipient(member));
-    for (const auto& one : record.copies) copies.push_back(copy(one));
-    for (const auto& one : record.attempts) attempts.push_back(attempt(one));
     json document = {{"id", record.id},
                      {"message_id", record.message_id},
                      {"subject", record.subject},
@@ -90,6 +90,15 @@ json group(const ledger::GroupRecord& record, base::Time now) {
                      {"recipients", recipients}};
     document["due_in_seconds"] = record.due ? json(seconds(*record.due - now)) : json();
     if (record.kind != coalesce::Kind::mail) document["notice_about"] = record.about;
+    return document;
+}
+
+json group(const ledger::GroupRecord& record, base::Time now) {
+    json document = group_alone(record, now);
+    json copies = json::array(), attempts = json::array();
+    for (const auto& one : record.copies) copies.push_back(copy(one));
+    for (const auto& one : record.attempts) attempts.push_back(attempt(one));
+    if (!record.damage.empty()) document["damage"] = record.damage;
     if (!copies.empty()) document["copies"] = copies;
     if (!attempts.empty() || !copies.empty()) document["attempts"] = attempts;
     if (!record.header.empty()) document["header"] = record.header;
@@ -152,9 +161,11 @@ std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time no
     return text(list);
 }
 
-std::string changed(ledger::Change change, unsigned groups) {
+std::string changed(ledger::Change change, unsigned groups, unsigned unreadable) {
     static constexpr std::array names = {"released", "retried", "dropped", "forgotten"};
-    return text({{names.at(static_cast<std::size_t>(change)), groups}});
+    json document = {{names.at(static_cast<std::size_t>(change)), groups}};
+    if (unreadable > 0) document["unreadable"] = unreadable;
+    return text(document);
 }
 
 std::string done() {

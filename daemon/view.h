@@ -31,7 +31,7 @@ std::uint64_t merged(const ledger::Totals& totals);
 std::string status(const Running& running, const ledger::Counts& counts);
 /// `now`: ledger time.
 std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now);
-std::string changed(ledger::Change change, unsigned groups);  // {"released": 3}
+std::string changed(ledger::Change change, unsigned groups, unsigned unreadable = 0);  // {"released": 3}
 std::string done();
 std::string error(const std::string& what);
 

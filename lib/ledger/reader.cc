@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/escape.h"
 #include "ledger/group_store.h"
@@ -11,13 +12,29 @@
 namespace onecopy::ledger {
 namespace {
 
-/// One select for each answer of `list`; the latest first.
+constexpr const char* all_groups = "SELECT id FROM groups INDEXED BY groups_by_content";
+constexpr const char* waiting_groups = "SELECT id FROM groups WHERE due IS NOT NULL";
+
+/// One for each answer of `list`.
+struct Selection {
+    const char* latest;      // these first
+    const char* candidates;  // among others; by indexes alone, which no row that can't be read is in the way of
+    bool (*wanted)(const GroupRecord&);
+};
 constexpr std::array selections = {
-    "SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 = 0 ORDER BY id DESC LIMIT ?",
-    "SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 != 0 ORDER BY id DESC LIMIT ?",
-    "SELECT DISTINCT group_id FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32 "
-    "ORDER BY group_id DESC LIMIT ?",
-    "SELECT id FROM groups ORDER BY id DESC LIMIT ?",
+    Selection{"SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 = 0 ORDER BY id DESC LIMIT ?", waiting_groups,
+              [](const GroupRecord& group) { return group.held; }},
+    Selection{"SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 != 0 ORDER BY id DESC LIMIT ?", waiting_groups,
+              [](const GroupRecord& group) { return group.due && !group.held; }},
+    Selection{"SELECT DISTINCT group_id FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32 "
+              "ORDER BY group_id DESC LIMIT ?",
+              "SELECT id FROM groups WHERE due IS NOT NULL UNION "
+              "SELECT id FROM groups INDEXED BY groups_kept WHERE idle IS NOT NULL AND flags & 32",
+              [](const GroupRecord& group) {
+                  return group.has_content &&
+                         std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
+              }},
+    Selection{"SELECT id FROM groups ORDER BY id DESC LIMIT ?", all_groups, [](const GroupRecord&) { return true; }},
 };
 
 constexpr std::array outcome_names = {"delivered", "refused", "deferred", "rested", "apart"};
@@ -48,35 +65,63 @@ constexpr std::array table_names = {"groups", "members", "content", "extents", "
 struct Reader::State {
     explicit State(const std::string& directory) : database(directory + "/ledger.db", Database::Mode::read_only, "") {
         open_spool_for_reading(database);
+        groups.emplace(database);
     }
 
-    std::vector<GroupRecord> records(const std::vector<std::int64_t>& ids, bool with_history) {
-        GroupStore groups(database);
-        std::vector<GroupRecord> found;
-        for (std::int64_t id : ids) {
-            std::optional<StoredGroup> group = groups.load(id);
-            if (!group) continue;
-            found.push_back(record(std::move(*group)));
-            found.back().subject = subject(id);
-            if (with_history) add_history(found.back());
-        }
-        return found;
+    using Wanted = std::function<bool(const GroupRecord&)>;
+
+    /// None: it is not there.
+    std::optional<GroupRecord> record(std::int64_t id) {
+        GroupRecord record;
+        record.id = id;
+        record.readable = false;
+        std::optional<StoredGroup> group;
+        read(record, [&] {
+            group = groups->load(id);
+            record.readable = true;
+        });
+        if (record.readable && !group) return std::nullopt;
+        if (group) describe(record, std::move(*group));
+        if (group) read(record, [&] { add_subject(record); });
+        return record;
     }
 
-    std::vector<std::int64_t> with_message_id(const std::string& message_id) {
-        GroupStore groups(database);
+    void add_history(GroupRecord& record) {
+        read(record, [&] { add_copies(record); });
+        read(record, [&] { add_attempts(record); });
+    }
+
+    void add_header(GroupRecord& record) {
+        read(record, [&] {
+            Statement content(database, "SELECT header FROM content WHERE group_id = ?");
+            if (Rows row = content.query(record.id); row.next()) record.header = row.text(0);
+        });
+    }
+
+    /// The latest that are wanted: those that `find` finds, the latest first, or where it meets what can't be read, those of
+    /// the candidates, looked at one by one.
+    template <typename Find>
+    std::vector<GroupRecord> latest(Find find, const char* candidates, const Wanted& wanted, std::size_t most) {
         std::vector<std::int64_t> ids;
-        for (std::int64_t id : groups.with_message_id(message_id)) {
-            std::optional<StoredGroup> group = groups.load(id);
-            if (group && group->identity.message_id == message_id) ids.push_back(id);
+        try {
+            ids = find();
+        } catch (const SqliteError& error) {
+            if (!error.damaged()) throw;
+            Statement select(database, candidates);
+            ids = integers(select.query());
+            std::ranges::sort(ids, std::ranges::greater());
         }
-        return ids;
-    }
-
-    std::string subject(std::int64_t group) {
-        Statement select(database, "SELECT subject FROM groups WHERE id = ?");
-        Rows row = select.query(group);
-        return row.next() ? message::decode_words(row.bytes(0)) : "";
+        std::vector<GroupRecord> found;
+        std::size_t readable = 0;
+        for (auto id = ids.begin(); id != ids.end() && readable < most; ++id) {
+            std::optional<GroupRecord> one = record(*id);
+            const bool taken = one && (one->readable ? wanted(*one) : found.size() - readable < most);
+            if (!taken) continue;
+            readable += one->readable ? 1 : 0;
+            found.push_back(std::move(*one));
+        }
+        std::ranges::reverse(found);
+        return found;
     }
 
     std::string say_who_is_stranded() {
@@ -90,11 +135,19 @@ struct Reader::State {
     }
 
     Database database;
+    std::optional<GroupStore> groups;  // of a spool that was found to be one
 
 private:
-    static GroupRecord record(StoredGroup group) {
-        GroupRecord record;
-        record.id = group.id;
+    /// Of several parts that can't be read the first is told.
+    template <typename Part>
+    static void read(GroupRecord& record, Part part) try {
+        part();
+    } catch (const SqliteError& error) {
+        if (!error.damaged()) throw;
+        if (record.damage.empty()) record.damage = error.what();
+    }
+
+    static void describe(GroupRecord& record, StoredGroup group) {
         record.message_id = group.identity.message_id;
         record.sender = group.sender;
         record.digest = base::hex(bytes_of(group.identity.content));
@@ -106,10 +159,14 @@ private:
         record.about = group.about;
         record.has_content = group.has_content;
         record.members = std::move(group.members);
-        return record;
     }
 
-    void add_history(GroupRecord& record) {
+    void add_subject(GroupRecord& record) {
+        Statement select(database, "SELECT subject FROM groups WHERE id = ?");
+        if (Rows row = select.query(record.id); row.next()) record.subject = message::decode_words(row.bytes(0));
+    }
+
+    void add_copies(GroupRecord& record) {
         Statement copies(
             database,
             "SELECT n, arrived, client, helo, protocol, sender, recipients FROM copies WHERE group_id = ? ORDER BY n");
@@ -117,6 +174,9 @@ private:
             record.copies.push_back({row.integer(0), base::wall_time_of(row.amount(1)), row.text(2), row.text(3),
                                      row.text(4), row.text(5), parse_recipients(row.bytes(6))});
         }
+    }
+
+    void add_attempts(GroupRecord& record) {
         Statement attempts(
             database,
             "SELECT at, server, address, what, attempts.reply FROM attempts JOIN members ON "
@@ -158,56 +218,76 @@ Counts Reader::counts() try {
 }
 
 std::vector<GroupRecord> Reader::list(Which which, std::size_t most) try {
-    Statement select(state_->database, selections[static_cast<std::size_t>(which)]);
-    std::vector<std::int64_t> ids = integers(select.query(static_cast<std::int64_t>(most)));
-    std::ranges::reverse(ids);
-    return state_->records(ids, false);
+    const Selection& selection = selections[static_cast<std::size_t>(which)];
+    const auto find = [&] {
+        Statement select(state_->database, selection.latest);
+        return integers(select.query(static_cast<std::int64_t>(most)));
+    };
+    return state_->latest(find, selection.candidates, selection.wanted, most);
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }
 
 std::optional<GroupRecord> Reader::show(std::int64_t group) try {
-    std::vector<GroupRecord> found = state_->records({group}, true);
-    if (found.empty()) return std::nullopt;
-    Statement content(state_->database, "SELECT header FROM content WHERE group_id = ?");
-    if (Rows row = content.query(group); row.next()) found[0].header = row.text(0);
-    return std::move(found[0]);
+    std::optional<GroupRecord> found = state_->record(group);
+    if (!found) return found;
+    state_->add_history(*found);
+    state_->add_header(*found);
+    return found;
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }
 
 std::vector<GroupRecord> Reader::why(const std::string& message_id) try {
-    bool bracketed = message_id.starts_with('<');
-    return state_->records(state_->with_message_id(bracketed ? message_id : "<" + message_id + ">"), true);
+    const std::string wanted = message_id.starts_with('<') ? message_id : "<" + message_id + ">";
+    std::vector<GroupRecord> found;
+    for (std::int64_t id : state_->groups->with_message_id(wanted)) {
+        std::optional<GroupRecord> one = state_->record(id);
+        if (!one || (one->readable && one->message_id != wanted)) continue;
+        state_->add_history(*one);
+        found.push_back(*std::move(one));
+    }
+    return found;
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }
 
 /// All are looked at, the latest first: an index that only this needs would cost every mail a write.
 std::vector<GroupRecord> Reader::why_address(const std::string& address, std::size_t most) try {
-    Statement select(
-        state_->database,
-        "SELECT id FROM groups WHERE lower(CAST(sender AS TEXT)) = CAST(?1 AS TEXT) OR EXISTS(SELECT 1 FROM members WHERE "
-        "group_id = id AND lower(CAST(address AS TEXT)) = CAST(?1 AS TEXT)) ORDER BY id DESC LIMIT ?2");
-    std::vector<std::int64_t> ids = integers(select.query(base::lower(address), static_cast<std::int64_t>(most)));
-    std::ranges::reverse(ids);
-    return state_->records(ids, true);
+    const std::string wanted = base::lower(address);
+    const auto find = [&] {
+        Statement select(state_->database,
+                         "SELECT id FROM groups WHERE lower(CAST(sender AS TEXT)) = CAST(?1 AS TEXT) OR EXISTS("
+                         "SELECT 1 FROM members WHERE group_id = id AND lower(CAST(address AS TEXT)) = CAST(?1 AS TEXT)) "
+                         "ORDER BY id DESC LIMIT ?2");
+        return integers(select.query(wanted, static_cast<std::int64_t>(most)));
+    };
+    const auto is_it = [&](const std::string& one) { return base::lower(one) == wanted; };
+    const auto has_it = [&](const GroupRecord& group) {
+        return is_it(group.sender) || std::ranges::any_of(group.members, is_it, &coalesce::Member::address);
+    };
+    std::vector<GroupRecord> found = state_->latest(find, all_groups, has_it, most);
+    for (GroupRecord& one : found) state_->add_history(one);
+    return found;
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }
 
 std::vector<GroupRecord> Reader::why_subject(const std::string& text, std::size_t most) try {
     const std::string wanted = base::lower(text);
-    std::vector<std::int64_t> ids;
-    {
+    const auto has_it = [&](std::string_view subject) { return base::lower(subject).find(wanted) != std::string::npos; };
+    const auto may_have_it = [&](const GroupRecord& group) { return has_it(group.subject) || !group.damage.empty(); };
+    const auto find = [&] {
+        std::vector<std::int64_t> ids;
         Statement select(state_->database, "SELECT id, subject FROM groups WHERE subject != x'' ORDER BY id DESC");
         for (Rows row = select.query(); ids.size() < most && row.next();) {
-            if (base::lower(message::decode_words(row.bytes(1))).find(wanted) != std::string::npos)
-                ids.push_back(row.integer(0));
+            if (has_it(message::decode_words(row.bytes(1)))) ids.push_back(row.integer(0));
         }
-    }
-    std::ranges::reverse(ids);
-    return state_->records(ids, true);
+        return ids;
+    };
+    std::vector<GroupRecord> found = state_->latest(find, all_groups, may_have_it, most);
+    for (GroupRecord& one : found) state_->add_history(one);
+    return found;
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }

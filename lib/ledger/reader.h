@@ -37,6 +37,8 @@ struct AttemptRecord {
 /// A group as people see it.
 struct GroupRecord {
     std::int64_t id = 0;
+    bool readable = true;  // false: of the group itself nothing is known but its number
+    std::string damage;    // why some of it, or all, can't be read; empty: it could be
     std::string message_id, sender;
     std::string subject;     // as people read it: UTF-8 where it was that, or encoded (RFC 2047)
     std::string digest;      // hex
@@ -60,7 +62,8 @@ struct Counts {
 };
 
 /// Reads the spool beside the ledger's thread, on a read-only connection of its own; for the helper thread. Throws
-/// SpoolError. One thread at a time uses it, but for interrupt().
+/// SpoolError. One thread at a time uses it, but for interrupt(). A group of which SQLite can't read a row, since the
+/// database is damaged there, hides no other: it is in each answer that it may belong to, and says so.
 class Reader {
 public:
     enum class Which { held, queued, failed, all };
@@ -69,7 +72,7 @@ public:
     ~Reader();
 
     Counts counts();
-    /// Newest last; at most `most`, the latest of them.
+    /// Newest last; at most `most`, the latest of them, and as many that can't be read.
     std::vector<GroupRecord> list(Which which, std::size_t most);
     /// One group with its header, copies and attempts.
     std::optional<GroupRecord> show(std::int64_t group);

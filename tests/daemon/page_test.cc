@@ -79,6 +79,17 @@ TEST_CASE("a group tells when it is due, whom five of its recipients are, and ho
     CHECK(holds(html, "and 119 more"));
 }
 
+TEST_CASE("a group that can't be read is named on the page") {
+    page::Snapshot snapshot = snapshot_of();
+    snapshot.held = {group_of("a@x"), {}};
+    snapshot.held[1].id = 5;
+    snapshot.held[1].readable = false;
+    snapshot.held[1].damage = hostile;
+    const std::string html = page::status(snapshot);
+    CHECK(holds(html, "<li>5 · <span class=\"bad\">can't be read: &quot;&lt;script&gt;"));
+    CHECK(holds(html, "a@x, a@x"));
+}
+
 TEST_CASE("each trouble is told on page and in /healthz alike") {
     struct Row {
         void (*change)(view::Running&);

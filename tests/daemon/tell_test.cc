@@ -49,6 +49,24 @@ TEST_CASE("an empty list is no text at all") {
     CHECK(tell::list(json::array()).empty());
 }
 
+TEST_CASE("what can't be read is named, and nothing is said of it that is not known") {
+    const json unreadable = json::array({{{"id", 5}, {"state", "unreadable"}, {"damage", "malformed\x1b"}}});
+    json both = group_with();
+    both.insert(both.begin(), unreadable[0]);
+    CHECK(tell::list(both) ==
+          "ID  STATE       AGE  NEXT TRY  FROM           MESSAGE-ID  SUBJECT\n"
+          "5   unreadable  -    -         -              -           -\n"
+          "  not all of it can be read: malformed\\x1b\n"
+          "7   held        12s  in 18s    s@far.example  <a@x>       Invoice 5\n"
+          "  pending   anna@corp.example\n");
+    CHECK(tell::show(unreadable) == "group 5  unreadable\n  not all of it can be read: malformed\\x1b\n");
+    const std::string partly = tell::show(group_with({{"damage", "malformed"}}));
+    CHECK(holds(partly, "group 7  held"));
+    CHECK(holds(partly, "  not all of it can be read: malformed\n"));
+    CHECK_FALSE(holds(partly, "not kept any more"));
+    CHECK(tell::changed({{"retried", 2}, {"unreadable", 1}}) == "2 retried\n1 unreadable\n");
+}
+
 TEST_CASE("the null sender, what is overdue and what waits for nobody have words of their own") {
     CHECK(holds(tell::list(group_with({{"sender", ""}})), "  <>  "));
     CHECK(holds(tell::list(group_with({{"due_in_seconds", -3.0}})), "  now  "));

@@ -73,6 +73,23 @@ TEST_CASE("copies and attempts stand in the document where they were asked for")
     CHECK(document.at("attempts").at(0).at("reply") == "250 ok");
 }
 
+TEST_CASE("of a group that can't be read nothing is made up, and what of it can be stands in the document") {
+    ledger::GroupRecord group;
+    group.id = 7;
+    group.readable = false;
+    group.damage = "database disk image is malformed";
+    CHECK(shown(group) == json{{"id", 7}, {"state", "unreadable"}, {"damage", "database disk image is malformed"}});
+    group.header = "From: a@x\r\n";
+    ledger::CopyRecord copy;
+    copy.recipients = {{"a@x", "added"}};
+    group.copies = {copy};
+    CHECK(shown(group).at("header") == "From: a@x\r\n");
+    CHECK(shown(group).at("copies").at(0).at("recipients").at(0).at("address") == "a@x");
+    group.readable = true;
+    CHECK(shown(group).at("state") == "done");
+    CHECK(shown(group).at("damage") == "database disk image is malformed");
+}
+
 TEST_CASE("bytes that are not UTF-8 make no document invalid") {
     ledger::GroupRecord group = group_of({});
     group.message_id = "<\xff\xc3(@x>";
@@ -104,6 +121,7 @@ TEST_CASE("status joins what the process knows with what the spool counts") {
 TEST_CASE("the short answers are documents too") {
     CHECK(json::parse(view::changed(ledger::Change::release, 3)) == json{{"released", 3}});
     CHECK(json::parse(view::changed(ledger::Change::forget, 1)) == json{{"forgotten", 1}});
+    CHECK(json::parse(view::changed(ledger::Change::retry, 2, 1)) == json{{"retried", 2}, {"unreadable", 1}});
     CHECK(json::parse(view::error("no \"such\" group")) == json{{"error", "no \"such\" group"}});
 }
 

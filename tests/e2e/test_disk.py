@@ -1,6 +1,7 @@
 """A spool that is full, by mail or by someone else's file: refused for now, nothing lost, and it goes on by itself."""
 
 import errno
+import json
 import os
 import pathlib
 import sqlite3
@@ -236,6 +237,32 @@ class DamagedSpool(Case):
         with daemon.client() as client:
             client.ehlo()
             self.assertEqual(client.mail("s@far.example")[0], 452)
+
+    def test_a_group_that_cant_be_read_is_named_beside_the_others(self):
+        received = self.sink()
+        daemon = self.daemon(received, grouping={"window": "1h"})
+        broken, sound = Message(1, to=("anna",)), Message(2, to=("bert",))
+        for message in (broken, sound):
+            daemon.send(message.sender, message.everyone, copies(message)[0][1])
+        daemon.stop()
+        with sqlite3.connect(daemon.spool / "ledger.db") as database:
+            database.execute("UPDATE groups SET message_id = ? WHERE id = 1", (b"v" * 20000,))
+        self.break_rows(daemon, "v")
+        daemon.start()
+        for command in ("list",), ("list", "all"):
+            groups = json.loads(daemon.ctl("--json", *command, status=1))
+            self.assertEqual([(each["id"], each["state"]) for each in groups], [(1, "unreadable"), (2, "held")], command)
+            self.assertIn("malformed", groups[0]["damage"])
+        told = daemon.ctl("list", status=1)
+        self.assertIn("unreadable", told)
+        self.assertIn(sound.everyone[0], told)
+        for about in sound.id, sound.everyone[0]:
+            self.assertEqual([each["id"] for each in daemon.json("why", about)], [2], "nothing that it is about is missing")
+        self.assertIn(broken.everyone[0], daemon.ctl("show", "1", status=1), "its copies stand elsewhere")
+        self.assertIn("can't be read", daemon.ctl_result("retry", "1").stderr)
+        self.assertEqual(json.loads(daemon.ctl("--json", "retry", "--all", status=1)), {"retried": 1, "unreadable": 1})
+        received.wait(1)
+        self.assertEqual(received.recipients_of(sound.id), sorted(sound.everyone))
 
     def test_mail_that_waits_for_nothing_is_named_and_goes_out_by_hand(self):
         message = Message(1, to=("anna",))

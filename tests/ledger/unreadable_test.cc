@@ -9,6 +9,7 @@
 
 #include "fixture.h"
 #include "ledger/group_store.h"
+#include "ledger/reader.h"
 
 using namespace onecopy;
 using namespace onecopy::ledger;
@@ -16,6 +17,7 @@ using namespace onecopy::ledger::testing;
 using std::chrono::hours;
 using std::chrono::seconds;
 using What = coalesce::Outcome::What;
+using Which = Reader::Which;
 
 namespace {
 
@@ -36,6 +38,18 @@ Copy with_long_id() {
 Copy with_long_subject() {
     Copy copy = make_copy({"a@x.example"});
     copy.arriving.identity.subject = much;
+    return copy;
+}
+
+Copy with_long_header() {
+    Copy copy = make_copy({"a@x.example"});
+    copy.header += "X-Long: " + much + "\r\n";
+    return copy;
+}
+
+Copy with_long_helo() {
+    Copy copy = make_copy({"a@x.example"});
+    copy.arrival.helo = much;
     return copy;
 }
 
@@ -84,6 +98,21 @@ Set left_in(Bench& bench, const std::string& table, const std::string& column) {
     Set groups;
     for (std::int64_t id : integers(select.query())) groups.insert(id);
     return groups;
+}
+
+Numbers numbers(const std::vector<GroupRecord>& records) {
+    Numbers numbers;
+    for (const GroupRecord& one : records) numbers.push_back(one.id);
+    return numbers;
+}
+
+Numbers unreadable(const std::vector<GroupRecord>& records) {
+    Numbers numbers;
+    for (const GroupRecord& one : records) {
+        CHECK(one.readable == one.damage.empty());
+        if (!one.readable) numbers.push_back(one.id);
+    }
+    return numbers;
 }
 
 }  // namespace
@@ -212,6 +241,140 @@ TEST_CASE("where a page of recipients can't be read the others' failed mail is t
     CHECK(changed.unreadable == broken.size());
     CHECK(changed.groups == many - broken.size());
     CHECK(bench.take_due(many).size() == many - broken.size());
+}
+
+TEST_CASE("a list holds all that can be read, and names what can't wherever it may belong") {
+    Bench bench;
+    offer_many(bench);
+    bench.pass(seconds(30));
+    for (const Due& due : bench.take_due(many)) bench.settle_all(due, due.group % 2 == 0 ? What::refused : What::deferred);
+    const std::int64_t held = bench.offer(make_copy({"d@x.example"}, "<held@x>")).group;
+    Which which = Which::queued;
+    std::string text = "invoice 30,";
+    std::size_t all = many / 2;
+    SUBCASE("a page of groups, queued") {}
+    SUBCASE("a page of groups, held") {
+        which = Which::held;
+        all = 1;
+    }
+    SUBCASE("a page of groups, all") {
+        which = Which::all;
+        all = many + 1;
+    }
+    SUBCASE("a page of recipients, failed") {
+        which = Which::failed;
+        text = "31@x.example";
+    }
+    SUBCASE("a page of recipients, all") {
+        which = Which::all;
+        text = "31@x.example";
+        all = many + 1;
+    }
+    break_and_open(bench, text);
+    const std::vector<GroupRecord> list = Reader(bench.path()).list(which, many + 1);
+    CHECK(std::ranges::is_sorted(numbers(list)));
+    const Numbers broken = unreadable(list);
+    CHECK(!broken.empty());
+    CHECK(broken.size() < many / 2);
+    const auto belongs = [&](std::int64_t id) {
+        switch (which) {
+            case Which::held:
+                return id == held;
+            case Which::queued:
+                return id % 2 != 0 && id != held;
+            case Which::failed:
+                return id % 2 == 0;
+            default:
+                return true;
+        }
+    };
+    for (std::int64_t id = 1; id <= held; ++id) {
+        const bool named = std::ranges::count(numbers(list), id) == 1;
+        CHECK(named == (belongs(id) || std::ranges::count(broken, id) == 1));
+    }
+    CHECK(static_cast<std::size_t>(std::ranges::count_if(numbers(list), belongs)) == all);
+}
+
+TEST_CASE("a list is no longer than it was asked for, and as much of what can't be read") {
+    Bench bench;
+    offer_many(bench);
+    break_and_open(bench, "invoice 30,");
+    const std::vector<GroupRecord> list = Reader(bench.path()).list(Which::held, 2);
+    CHECK(numbers(list) == Numbers{many - 1, many});
+    const std::vector<GroupRecord> most = Reader(bench.path()).list(Which::held, many);
+    const std::size_t broken = unreadable(most).size();
+    REQUIRE(broken > 2);
+    CHECK(most.size() == many);
+    const std::vector<GroupRecord> found = Reader(bench.path()).why_address("nobody@x.example", 2);
+    CHECK(found.size() == 2);
+    CHECK(unreadable(found).size() == 2);
+}
+
+TEST_CASE("why and show tell what can be read of a group, and of the others all") {
+    Bench bench;
+    const Copy copy = with_long_id();
+    const std::int64_t broken = bench.offer(copy).group;
+    const std::int64_t sound = bench.offer(make_copy({"b@x.example"}, "<2@x>", 2)).group;
+    break_and_open(bench);
+    Reader reader(bench.path());
+    CHECK(numbers(reader.why("<2@x>")) == Numbers{sound});
+    const std::vector<GroupRecord> itself = reader.why(copy.arriving.identity.message_id);
+    REQUIRE(unreadable(itself) == Numbers{broken});
+    CHECK_MESSAGE(itself[0].copies.at(0).recipients.at(0).address == "a@x.example", "that stands elsewhere");
+    const std::optional<GroupRecord> shown = reader.show(broken);
+    REQUIRE(shown);
+    CHECK_FALSE(shown->readable);
+    CHECK(shown->header.find("Message-ID") != std::string::npos);
+    CHECK_FALSE(reader.show(99));
+}
+
+TEST_CASE("who looks for an address or a subject finds what can be read, and is told of what may be it too") {
+    Bench bench;
+    offer_many(bench);
+    bool of_groups = false;
+    SUBCASE("a page of groups") {
+        of_groups = true;
+    }
+    SUBCASE("a page of recipients") {}
+    break_and_open(bench, of_groups ? "invoice 30," : "30@x.example");
+    Reader reader(bench.path());
+    const Numbers broken = unreadable(reader.list(Which::all, many));
+    REQUIRE(!broken.empty());
+    Numbers all = broken;
+    all.push_back(many);
+    CHECK(numbers(reader.why_address(address(many - 1), many)) == all);
+    const std::vector<GroupRecord> found = reader.why_subject("Invoice " + std::to_string(many - 1), many);
+    CHECK(numbers(found) == (of_groups ? all : Numbers{many}));
+    CHECK(found.back().copies.size() == 1);
+}
+
+TEST_CASE("of a group that can be read but for a part all the rest is told") {
+    Bench bench;
+    Copy copy = with_long_subject();
+    bool header = true, copies = true;
+    SUBCASE("the subject") {}
+    SUBCASE("the header") {
+        copy = with_long_header();
+        header = false;
+    }
+    SUBCASE("a copy") {
+        copy = with_long_helo();
+        copies = false;
+    }
+    const std::int64_t broken = bench.offer(copy).group;
+    break_and_open(bench);
+    Reader reader(bench.path());
+    const std::optional<GroupRecord> shown = reader.show(broken);
+    REQUIRE(shown);
+    CHECK(shown->readable);
+    CHECK_FALSE(shown->damage.empty());
+    CHECK(shown->message_id == "<1@x>");
+    CHECK(shown->members.size() == 1);
+    CHECK(shown->header.empty() != header);
+    CHECK(shown->copies.empty() != copies);
+    CHECK(numbers(reader.list(Which::held, 10)) == Numbers{broken});
+    CHECK(reader.list(Which::queued, 10).empty());
+    CHECK(numbers(reader.why("<1@x>")) == Numbers{broken});
 }
 
 TEST_SUITE_END();
