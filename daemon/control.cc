@@ -113,8 +113,13 @@ void Control::read(Respond respond, std::function<Response(ledger::Reader&)> que
 }
 
 void Control::status(const Request&, Respond respond) {
-    read(std::move(respond),
-         [running = doors_.running()](ledger::Reader& reader) { return document(view::status(running, reader.counts())); });
+    read(std::move(respond), [running = doors_.running()](ledger::Reader& reader) {
+        try {
+            return document(view::status(running, reader.counts()));
+        } catch (const ledger::SpoolError& error) {  // what stands in no spool is told all the same
+            return document(view::status(running, std::nullopt, error.what()));
+        }
+    });
 }
 
 void Control::list(const Request& request, Respond respond) {

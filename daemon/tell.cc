@@ -128,6 +128,15 @@ std::string header_lines(const std::string& header) {
     return text;
 }
 
+std::string figures(const json& counts) {
+    return row("held", number(counts, "held") + " messages wait for further copies") +
+           row("queued", number(counts, "queued") + " messages wait for the backend") +
+           row("failed", number(counts, "failed") + " messages with a recipient who was refused") +
+           row("delivered", number(counts, "delivered") + " recipients, of " + number(counts, "messages") + " messages in " +
+                                number(counts, "copies") + " copies") +
+           row("suppressed", number(counts, "suppressed") + " recipients who had it already");
+}
+
 }  // namespace
 
 std::string rough(double seconds) {
@@ -146,12 +155,8 @@ std::string status(const json& document, Ink ink) {
     const json counts = document.value("counts", json::object());
     const json spool = document.value("spool", json::object());
     std::string text = row("onecopyd", safe(document, "version") + ", up " + rough(document.value("uptime_seconds", 0.0)));
-    text += row("held", number(counts, "held") + " messages wait for further copies");
-    text += row("queued", number(counts, "queued") + " messages wait for the backend");
-    text += row("failed", number(counts, "failed") + " messages with a recipient who was refused");
-    text += row("delivered", number(counts, "delivered") + " recipients, of " + number(counts, "messages") +
-                                 " messages in " + number(counts, "copies") + " copies");
-    text += row("suppressed", number(counts, "suppressed") + " recipients who had it already");
+    text += document.contains("unreadable") ? row("", ink.bad("the figures can't be read: ") + safe(document, "unreadable"))
+                                            : figures(counts);
     if (counts.value("untold", 0) > 0)
         text += row(
             "", ink.bad(number(counts, "untold") + " failed recipients of whom nobody was told") + " (delivery.postmaster)");

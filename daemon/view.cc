@@ -105,6 +105,21 @@ json group(const ledger::GroupRecord& record, base::Time now) {
     return document;
 }
 
+json figures(const ledger::Counts& counts, std::size_t in_flight) {
+    return {{"held", counts.held},
+            {"queued", counts.queued},
+            {"failed", counts.failed},
+            {"in_flight", in_flight},
+            {"delivered", counts.totals.delivered},
+            {"suppressed", counts.totals.suppressed},
+            {"copies", counts.totals.copies},
+            {"messages", counts.totals.messages},
+            {"failed_recipients", counts.totals.failed},
+            {"notices", counts.totals.notices},
+            {"untold", counts.untold},
+            {"possible_duplicates", counts.totals.possible_duplicates}};
+}
+
 }  // namespace
 
 std::vector<std::string> wrong(const Running& running) {
@@ -124,35 +139,25 @@ std::uint64_t merged(const ledger::Totals& totals) {
     return totals.copies - std::min(totals.copies, totals.messages);
 }
 
-std::string status(const Running& running, const ledger::Counts& counts) {
+std::string status(const Running& running, const std::optional<ledger::Counts>& counts, const std::string& unreadable) {
     json servers = json::array();
     for (const auto& health : running.servers) servers.push_back(server(health));
-    return text(
-        {{"version", running.version},
-         {"uptime_seconds", seconds(running.uptime)},
-         {"counts",
-          {{"held", counts.held},
-           {"queued", counts.queued},
-           {"failed", counts.failed},
-           {"in_flight", running.delivery.in_flight},
-           {"delivered", counts.totals.delivered},
-           {"suppressed", counts.totals.suppressed},
-           {"copies", counts.totals.copies},
-           {"messages", counts.totals.messages},
-           {"failed_recipients", counts.totals.failed},
-           {"notices", counts.totals.notices},
-           {"untold", counts.untold},
-           {"possible_duplicates", counts.totals.possible_duplicates}}},
-         {"paused", running.paused},
-         {"backend", servers},
-         {"connections",
-          {{"open", running.inbound.open}, {"accepted", running.inbound.accepted}, {"refused", running.inbound.refused}}},
-         {"spool",
-          {{"directory", running.spool},
-           {"room_bytes", running.room},
-           {"low_on_space", running.room == 0},
-           {"damage", running.damage.empty() ? json() : json(running.damage)},
-           {"ledger_busy_seconds", seconds(running.ledger_busy)}}}});
+    json document = {
+        {"version", running.version},
+        {"uptime_seconds", seconds(running.uptime)},
+        {"paused", running.paused},
+        {"backend", servers},
+        {"connections",
+         {{"open", running.inbound.open}, {"accepted", running.inbound.accepted}, {"refused", running.inbound.refused}}},
+        {"spool",
+         {{"directory", running.spool},
+          {"room_bytes", running.room},
+          {"low_on_space", running.room == 0},
+          {"damage", running.damage.empty() ? json() : json(running.damage)},
+          {"ledger_busy_seconds", seconds(running.ledger_busy)}}}};
+    if (counts) document["counts"] = figures(*counts, running.delivery.in_flight);
+    if (!counts) document["unreadable"] = unreadable;
+    return text(document);
 }
 
 std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct Running {
 std::vector<std::string> wrong(const Running& running);
 /// Copies that joined a group that was there.
 std::uint64_t merged(const ledger::Totals& totals);
-std::string status(const Running& running, const ledger::Counts& counts);
+/// No counts: they can't be read, and `unreadable` says why.
+std::string status(const Running& running, const std::optional<ledger::Counts>& counts, const std::string& unreadable = {});
 /// `now`: ledger time.
 std::string groups(const std::vector<ledger::GroupRecord>& groups, base::Time now);
 std::string changed(ledger::Change change, unsigned groups, unsigned unreadable = 0);  // {"released": 3}

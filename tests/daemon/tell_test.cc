@@ -140,6 +140,12 @@ TEST_CASE("status says what an admin asks first, and shouts only where something
     CHECK(holds(text, "421 busy\\x1b"));
     CHECK(holds(text, "TOO FULL"));
     CHECK(holds(text, "perhaps twice 2\n"));
+    ill.erase("counts");
+    ill["unreadable"] = "malformed\x1b";
+    text = tell::status(ill);
+    CHECK(holds(text, "the figures can't be read: malformed\\x1b\n"));
+    CHECK(holds(text, "TOO FULL"));
+    CHECK_FALSE(holds(text, "0 messages"));
 }
 
 TEST_CASE("colours are there only where they are asked for, and widen no column") {

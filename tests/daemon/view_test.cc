@@ -118,6 +118,15 @@ TEST_CASE("status joins what the process knows with what the spool counts") {
     CHECK(document.at("spool").at("low_on_space") == true);
 }
 
+TEST_CASE("status tells what the process knows also where the spool's figures can't be read") {
+    view::Running running;
+    running.damage = "group 5";
+    const json document = json::parse(view::status(running, std::nullopt, "malformed"));
+    CHECK(document.at("spool").at("damage") == "group 5");
+    CHECK(document.at("unreadable") == "malformed");
+    CHECK_FALSE(document.contains("counts"));
+}
+
 TEST_CASE("the short answers are documents too") {
     CHECK(json::parse(view::changed(ledger::Change::release, 3)) == json{{"released", 3}});
     CHECK(json::parse(view::changed(ledger::Change::forget, 1)) == json{{"forgotten", 1}});

@@ -264,6 +264,22 @@ class DamagedSpool(Case):
         received.wait(1)
         self.assertEqual(received.recipients_of(sound.id), sorted(sound.everyone))
 
+    def test_status_tells_what_it_can_where_no_group_can_be_read(self):
+        _, daemon = self.holding(Message(1, to=("anna",)))
+        self.overwrite(daemon, "groups")
+        daemon.start()
+
+        def status():
+            return json.loads(daemon.ctl("--json", "status", status=1))
+
+        until(lambda: status()["spool"]["damage"], what="the damage")
+        self.assertIn("malformed", status()["unreadable"])
+        self.assertNotIn("counts", status())
+        told = daemon.ctl("status", status=1)
+        self.assertIn("DAMAGED", told)
+        self.assertIn("the figures can't be read", told)
+        self.assertEqual([each["state"] for each in json.loads(daemon.ctl("--json", "list", status=1))], ["unreadable"])
+
     def test_mail_that_waits_for_nothing_is_named_and_goes_out_by_hand(self):
         message = Message(1, to=("anna",))
         received, daemon = self.holding(message)
