@@ -19,7 +19,11 @@ bool same_sender(const std::string& a, const std::string& b) {
 class Directory {
 public:
     Directory(const std::vector<Member>& members, bool fold_case) : fold_case_(fold_case) {
-        for (std::size_t i = 0; i < members.size(); ++i) add(members[i].address, i);
+        for (std::size_t i = 0; i < members.size(); ++i) {
+            auto [place, fresh] = places_.emplace(normal(members[i].address), i);
+            // Under an earlier fold_case they were two: who waits, or has it, counts.
+            if (!fresh && members[i].state < members[place->second].state) place->second = i;
+        }
     }
     void add(const std::string& address, std::size_t index) { places_.emplace(normal(address), index); }
     const std::size_t* find(const std::string& address) const {
@@ -56,13 +60,14 @@ base::Time first_due(base::Time since, const Policy& policy, const Now& now) {
     return policy.quiet.count() > 0 ? std::min(window_ends, now.ledger + policy.quiet) : window_ends;
 }
 
-/// The other groups of a message.
+/// Groups of a message, as they serve the recipients of one of them, or of a copy.
 class Siblings {
 public:
     Siblings(std::span<const Group> groups, const message::Identity& identity, const Policy& policy, const Now& now)
         : identity_(identity), policy_(policy), now_(now) {
-        for (const Group& group : groups) groups_.emplace_back(&group, Directory(group.members, policy.fold_case));
+        for (const Group& group : groups) add(group);
     }
+    void add(const Group& group) { groups_.emplace_back(&group, Directory(group.members, policy_.fold_case)); }
 
     /// The one by which somebody has the message, or is about to get it; null: none.
     const Group* serving(const std::string& address) const {
@@ -419,12 +424,13 @@ std::vector<std::size_t> release(Group& group, const Now& now) {
 }
 
 std::vector<std::size_t> retry(Group& group, std::span<const Group> siblings, const Policy& policy, const Now& now) {
-    const Siblings others(siblings, group.identity, policy, now);
+    Siblings all(siblings, group.identity, policy, now);
+    all.add(group);  // under an earlier fold_case he may stand in it twice
     if (!group.waiting()) group.fixed = group.tried = false;
     std::vector<std::size_t> changed = release(group, now);
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         Member& member = group.members[i];
-        if (member.state != State::failed || !group.has_content || others.serving(member.address)) continue;
+        if (member.state != State::failed || !group.has_content || all.serving(member.address)) continue;
         member.state = State::pending;
         member.since = now.history;
         member.due = now.ledger;

@@ -115,8 +115,8 @@ Concluded conclude(Group& group);
 
 /// Makes everyone who waits due now. What changed.
 std::vector<std::size_t> release(Group& group, const Now& now);
-/// The same, and whoever failed waits anew, as long as there is something to send him, and none of `siblings` (as for
-/// join()) serves him.
+/// The same, and whoever failed waits anew, as long as there is something to send him, and nobody serves him: none of
+/// `siblings` (as for join()), nor this group by an address that is his too.
 std::vector<std::size_t> retry(Group& group, std::span<const Group> siblings, const Policy& policy, const Now& now);
 /// Whoever waits, or failed, is given up: nobody is told, and further copies do not reach him.
 std::vector<std::size_t> drop(Group& group, const Now& now);

@@ -28,6 +28,7 @@ Extent extent_at(const Rows& row, int column) {
 /// What it sends, as if that came once more, for nobody.
 coalesce::Arriving as_if_again(const coalesce::Group& group) {
     coalesce::Arriving again;
+    again.alone = group.alone;
     again.sender = group.sender;
     again.options = group.options;
     again.identity = group.identity;
@@ -110,6 +111,12 @@ struct SqliteLedger::Kin {
         std::optional<StoredGroup> passed_over = std::exchange(same, std::move(group));
         if (passed_over) siblings.push_back(*std::move(passed_over));
     }
+};
+
+/// The other groups of what one group sends, whatever an earlier `match` parted.
+struct SqliteLedger::Others {
+    std::vector<coalesce::Group> groups;
+    bool complete = true;  // as in Kin
 };
 
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
@@ -344,20 +351,27 @@ SqliteLedger::Kin SqliteLedger::find_kin(const coalesce::Arriving& copy, const C
 void SqliteLedger::leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context) {
     coalesce::Policy by_content = context.policy;
     by_content.match_content = true;
-    const coalesce::Arriving first = as_if_again(*kin.same);
-    std::vector<coalesce::Group> others;
-    for (std::int64_t id : statements_->groups.related(first.identity, by_content)) {
-        if (id == kin.same->id) continue;
-        std::optional<StoredGroup> group = load_named(id);
-        if (!group) {
-            kin.complete = false;
-        } else if (coalesce::kinship(*group, first, by_content) != coalesce::Kinship::stranger) {
-            others.push_back(*std::move(group));
-        }
-    }
-    if (!coalesce::is_served_by(others, *kin.same, copy, context.policy, context.now)) return;
+    const Others others = others_like(*kin.same, by_content);
+    if (!others.complete) kin.complete = false;
+    if (!coalesce::is_served_by(others.groups, *kin.same, copy, context.policy, context.now)) return;
     kin.siblings.push_back(*std::move(kin.same));
     kin.same.reset();
+}
+
+SqliteLedger::Others SqliteLedger::others_like(const coalesce::Group& one, const coalesce::Policy& policy) {
+    Others others;
+    const coalesce::Arriving again = as_if_again(one);
+    if (again.alone) return others;
+    for (std::int64_t id : statements_->groups.related(again.identity, policy)) {
+        if (id == one.id) continue;
+        std::optional<StoredGroup> group = load_named(id);
+        if (!group) {
+            others.complete = false;
+        } else if (coalesce::kinship(*group, again, policy) != coalesce::Kinship::stranger) {
+            others.groups.push_back(*std::move(group));
+        }
+    }
+    return others;
 }
 
 StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
@@ -535,9 +549,9 @@ std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change
             return coalesce::forget(group, context.now);
     }
     const bool any_failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
-    coalesce::Arriving again = as_if_again(group);
-    again.alone = group.alone || !any_failed;
-    return coalesce::retry(group, find_kin(again, context).siblings, context.policy, context.now);
+    const Others others = any_failed ? others_like(group, context.policy) : Others{};
+    if (!others.complete) return coalesce::release(group, context.now);  // nobody knows who has it
+    return coalesce::retry(group, others.groups, context.policy, context.now);
 }
 
 Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, const Context& context) {

@@ -148,6 +148,7 @@ private:
         bool clean = false;
     };
     struct Kin;
+    struct Others;
 
     std::int64_t first_free_group();
     void load_head(base::Duration boot, base::WallTime wall);
@@ -163,6 +164,7 @@ private:
     std::vector<std::int64_t> first_free(Rows groups, std::size_t most, const std::set<std::int64_t>& in_flight) const;
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
+    Others others_like(const coalesce::Group& one, const coalesce::Policy& policy);
     void leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context);
     std::vector<std::size_t> change_members(StoredGroup& group, Change change, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);

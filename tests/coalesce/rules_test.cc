@@ -107,6 +107,29 @@ TEST_CASE("fold_case decides whether local-parts differ by case") {
           std::vector{Verdict::added, Verdict::added, Verdict::repeated});
 }
 
+TEST_CASE("who stands twice in a group from before fold_case is one: he has it, or gets it, where one of the two does") {
+    for (const bool first_fails : {false, true}) {
+        Life life(copy_for({"User@x", "user@x"}));
+        life.policy.fold_case = false;
+        life.arrive(copy_for({"User@x", "user@x"}), seconds(0));
+        life.group.has_content = true;
+        life.outcome(first_fails ? 1 : 2, What::refused, seconds(1));
+        life.policy.fold_case = true;
+        CHECK_MESSAGE(retry(life.group, {}, life.policy, at(seconds(2))).size() == 1, "the one who waits");
+        CHECK(life.arrive(copy_for({"USER@x"}), seconds(3)).verdicts == std::vector{Verdict::merged});
+        CHECK(std::ranges::count(life.group.members, State::pending, &Member::state) == 1);
+        life.outcome(first_fails ? 2 : 1, What::delivered, seconds(4));
+        CHECK(retry(life.group, {}, life.policy, at(seconds(5))).empty());
+        CHECK(life.arrive(copy_for({"USER@x"}), seconds(6)).verdicts == std::vector{Verdict::suppressed});
+        Arriving verp = copy_for({"USER@x"});
+        verp.sender = "verp-2@s.example";
+        Life other(verp);
+        CHECK(other.arrive(verp, seconds(6), {&life.group, 1}).verdicts == std::vector{Verdict::elsewhere});
+        life.policy.fold_case = false;
+        CHECK_MESSAGE(retry(life.group, {}, life.policy, at(seconds(7))).size() == 1, "they are two again");
+    }
+}
+
 TEST_CASE("a late copy: who has it is skipped, the others get a window of their own") {
     Life life(copy_for({"a@x"}));
     life.arrive(copy_for({"a@x"}), seconds(0));

@@ -166,6 +166,28 @@ std::vector<std::int64_t> numbers_of(const std::vector<Due>& due) {
 
 }  // namespace
 
+TEST_CASE("by a group that can't be read somebody may have the message: retry leaves who failed, and tries who waits") {
+    for (const bool damaged : {false, true}) {
+        Bench bench;
+        const std::int64_t group = bench.offer(make_copy({"a@x", "b@x"})).group;
+        Copy verp = make_copy({"c@x"});
+        verp.arriving.sender = std::string(20'000, 'v') + "@s.example";
+        bench.offer(verp);
+        bench.pass(seconds(30));
+        std::vector<Due> due = bench.take_due();
+        Settlement settlement{group, {}, "sink:25"};
+        settlement.outcomes.push_back({1, What::refused, "550 5.1.1 nobody"});
+        settlement.outcomes.push_back({2, What::deferred, "450 4.2.0 later"});
+        bench.settle(settlement);
+        bench.settle_all(due.at(1), What::delivered);
+        bench.close();
+        if (damaged) REQUIRE(break_rows(bench.path(), 'v') >= 1);
+        bench.open();
+        CHECK(bench.change(Change::retry, {group}).groups == 1);
+        CHECK(bench.take_due().at(0).recipients.size() == (damaged ? 1 : 2));
+    }
+}
+
 TEST_CASE("what can't be read keeps no spool from being opened, marked after crashes, told of and forwarded") {
     Bench bench;
     bench.settings.policy.telling = {coalesce::Notified::sender, ""};

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -292,6 +293,121 @@ TEST_CASE("who got a message by either of two groups does not get it again when 
         }
         CHECK(bench.offer(make_copy({"c@x"})).verdicts == std::vector{Verdict::added});
     }
+}
+
+namespace {
+
+/// Two groups of one message, which `match` parted when its copies came, each delivered to somebody; a@x has failed in one.
+struct Parted : Bench {
+    enum class By { sender, id };
+    Parted(By by, bool failed_in_older) {
+        for (const bool second : {false, true}) {
+            Copy& copy = copies[second ? 1 : 0];
+            copy = make_copy({second ? "newer@x" : "older@x"}, second && by == By::id ? "<2@x>" : "<1@x>");
+            if (second && by == By::sender) copy.arriving.sender = "other@s.example";
+            groups[second ? 1 : 0] = offer(copy).group;
+        }
+        send(What::delivered);
+        if (!failed_in_older) {
+            std::swap(copies[0], copies[1]);
+            std::swap(groups[0], groups[1]);
+        }
+        for (Copy& copy : copies) copy.arriving.recipients = {{"a@x"}};
+        offer(copies[0]);
+        send(What::refused);
+        changed = settings;
+        (by == By::sender ? changed.policy.match_sender : changed.policy.match_id) = false;
+    }
+    /// How often a@x is sent it then.
+    std::ptrdiff_t send(What what) {
+        pass(hours(1));
+        std::ptrdiff_t to_a = 0;
+        for (const Due& due : take_due()) {
+            to_a += std::ranges::count(due.recipients, "a@x", &Due::Recipient::address);
+            settle_all(due, what, what == What::delivered ? "250 ok" : "550 5.1.1 no");
+        }
+        return to_a;
+    }
+
+    Copy copies[2];
+    std::int64_t groups[2] = {};  // the first one is that in which he failed
+    Spool::Settings changed;
+};
+
+}  // namespace
+
+TEST_CASE("retry sends nobody what another group sent him, or is about to, though match parted the two only once") {
+    enum class Other { held, queued, in_flight, delivered, failed };
+    for (const Parted::By by : {Parted::By::sender, Parted::By::id}) {
+        for (const bool failed_in_older : {false, true}) {
+            for (const Other other : {Other::held, Other::queued, Other::in_flight, Other::delivered, Other::failed}) {
+                CAPTURE(static_cast<int>(by));
+                CAPTURE(failed_in_older);
+                CAPTURE(static_cast<int>(other));
+                Parted bench(by, failed_in_older);
+                const auto [failed, serving] = bench.groups;
+                REQUIRE(bench.offer(bench.copies[1]).group == serving);
+                if (other == Other::queued) bench.send(What::deferred);
+                if (other == Other::delivered) bench.send(What::delivered);
+                if (other == Other::failed) bench.send(What::refused);
+                std::vector<Due> in_flight;
+                if (other == Other::in_flight) {
+                    bench.pass(hours(1));
+                    in_flight = bench.take_due();
+                    REQUIRE(in_flight.size() == 1);
+                }
+                bench.spool().configure(bench.changed);
+                CHECK(bench.change(Change::retry, {failed}).groups == (other == Other::failed ? 1 : 0));
+                bench.change(Change::retry);
+                bench.change(Change::release);
+                for (const Due& due : in_flight) bench.settle_all(due, What::delivered);
+                const std::ptrdiff_t to_a = bench.send(What::delivered) + std::ssize(in_flight);
+                CHECK(to_a == (other == Other::delivered ? 0 : 1));
+                CHECK(bench.change(Change::retry, {failed}).groups == 0);
+                for (const Copy& copy : bench.copies) bench.offer(copy);
+                CHECK(bench.send(What::delivered) == 0);
+            }
+        }
+    }
+}
+
+TEST_CASE("of two groups that match parts no more, a copy after the history, or after forget, comes once") {
+    enum class After { history, forget_of_the_one_that_served, forget_of_both };
+    for (const Parted::By by : {Parted::By::sender, Parted::By::id}) {
+        for (const bool failed_in_older : {false, true}) {
+            for (const After after : {After::history, After::forget_of_the_one_that_served, After::forget_of_both}) {
+                CAPTURE(static_cast<int>(by));
+                CAPTURE(failed_in_older);
+                CAPTURE(static_cast<int>(after));
+                Parted bench(by, failed_in_older);
+                const auto [failed, serving] = bench.groups;
+                bench.offer(bench.copies[1]);
+                bench.send(What::delivered);
+                if (after == After::history) bench.changed.policy.history = hours(1);
+                bench.spool().configure(bench.changed);
+                bench.pass(hours(2));
+                if (after != After::history) CHECK(bench.change(Change::forget, {serving}).groups == 1);
+                if (after == After::forget_of_both) CHECK(bench.change(Change::forget, {failed}).groups == 1);
+                for (const Copy& copy : bench.copies) bench.offer(copy);
+                bench.change(Change::retry);
+                CHECK(bench.send(What::delivered) == 1);
+                bench.offer(bench.copies[0]);
+                bench.change(Change::retry);
+                CHECK(bench.send(What::delivered) == 0);
+            }
+        }
+    }
+}
+
+TEST_CASE("who waits by two groups when match parts them no more gets what was accepted for him, each once") {
+    Parted bench(Parted::By::id, true);
+    bench.change(Change::retry, {bench.groups[0]});
+    bench.offer(bench.copies[1]);
+    bench.spool().configure(bench.changed);
+    for (const Copy& copy : bench.copies) bench.offer(copy);
+    CHECK(bench.send(What::delivered) == 2);
+    for (const Copy& copy : bench.copies) bench.offer(copy);
+    CHECK(bench.send(What::delivered) == 0);
 }
 
 TEST_CASE("match without content: nobody gets one more content than he must") {
