@@ -20,13 +20,8 @@ using Stage = RunningTransaction::Stage;
 /// Commands that may be unanswered at a time where the server takes several (RFC 2920 3.1).
 constexpr std::size_t most_unanswered = 100;
 
-/// The server wants something of us that is not the message's matter: log-in, encryption (RFC 4954 6).
-bool wants_log_in(const Reply& reply) {
-    constexpr std::array codes = {530, 534, 535, 538};
-    return std::ranges::find(codes, reply.code) != codes.end();
-}
-
-/// By its words too; said of a recipient they might mean that his mailbox does not take everyone's mail.
+/// As Reply::wants_log_in(), by its words; said of a recipient they might mean that his mailbox does not take everyone's
+/// mail, and of the content that its author is not who he says.
 bool says_log_in(const Reply& reply) {
     return base::lower(reply.text()).find("not authenticated") != std::string::npos;
 }
@@ -161,7 +156,7 @@ void ClientSession::take_farewell(Step step, const Reply& reply) {
 
 /// A server that has seen enough of the content may refuse it at once. Nothing else may come where nothing was asked.
 void ClientSession::take_unasked(const Reply& reply) {
-    if (reply.code == 421) return fail(reply);
+    if (reply.code == 421 || reply.wants_log_in()) return fail(reply);
     if (!uploading() || !(reply.transient() || reply.permanent())) {
         return fail({0, "", "reply to nothing that was asked: " + reply.text()});
     }
@@ -334,18 +329,19 @@ void ClientSession::on_mail(const Reply& reply) {
     if (reply.intermediate()) return fail_senseless(reply);
     left_open_ = reply.positive();
     if (reply.positive()) return;
-    if (wants_log_in(reply) || says_log_in(reply)) return fail(reply);
+    if (reply.wants_log_in() || says_log_in(reply)) return fail(reply);
     running_->take_mail_reply(reply);
 }
 
 void ClientSession::on_recipient(const Reply& reply) {
     if (reply.intermediate()) return fail_senseless(reply);
-    if (wants_log_in(reply)) return fail(reply);
+    if (reply.wants_log_in()) return fail(reply);
     running_->take_recipient_reply(reply);
 }
 
 void ClientSession::on_data(const Reply& reply) {
     if (reply.positive()) return fail_senseless(reply);
+    if (reply.wants_log_in()) return fail(reply);
     if (!reply.intermediate()) return running_->take_verdict(reply);
     left_open_ = false;
     if (running_->wants_content()) return begin_content();
@@ -353,13 +349,21 @@ void ClientSession::on_data(const Reply& reply) {
     send(Step::lone_dot, ".\r\n");
 }
 
-/// What a refused chunk leaves behind is the server's choice; whatever it is, RSET ends it (RFC 3030 2).
+/// What a refused chunk leaves behind is the server's choice; whatever it is, RSET ends it (RFC 3030 2). Where a log-in is
+/// wanted nobody's mail was taken, but by LMTP that of others may have been: their verdicts are heard first.
 void ClientSession::on_verdict(const Reply& reply) {
+    if (reply.intermediate()) {
+        running_->settle_rest(Outcome::unknown, reply);
+        return fail_senseless(reply);
+    }
     if (reply.positive()) left_open_ = false;
-    if (options_.lmtp && !reply.intermediate()) return running_->take_next_verdict(reply);
-    if (!reply.intermediate()) return running_->take_verdict(reply);
-    running_->settle_rest(Outcome::unknown, reply);
-    fail_senseless(reply);
+    if (reply.wants_log_in()) log_in_wanted_ = reply;
+    if (options_.lmtp) {
+        running_->take_next_verdict(reply);
+    } else if (!log_in_wanted_) {
+        running_->take_verdict(reply);
+    }
+    if (log_in_wanted_ && awaited_.empty()) fail(*log_in_wanted_);
 }
 
 /// The server wanted data for nobody (RFC 2920 3.1): whatever it says of an empty message, nobody gets it.

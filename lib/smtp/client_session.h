@@ -43,8 +43,8 @@ public:
         /// the connection, since the server may go on to take the rest for commands.
         virtual void done(const ClientTransaction::Result& result) = 0;
         /// The server is ill() or wrongly set up, at any stage where that blames no mail: 421, refused greeting or EHLO,
-        /// 530/534/535/538 to MAIL or RCPT, a broken reply, a lost connection. Where a transaction was open, done() came
-        /// before it (its recipients deferred, or unknown after the final dot). The session is dead then.
+        /// 530/534/535/538 to whatever of a transaction, a broken reply, a lost connection. Where a transaction was open,
+        /// done() came before it (its recipients deferred, or unknown after the final dot). The session is dead then.
         virtual void ill(const Reply& reply) = 0;
     };
 
@@ -103,7 +103,8 @@ private:
     bool ill_ = false;
     bool starting_tls_ = false;
     bool secure_ = false;
-    unsigned login_responses_ = 0;  // sent of AUTH LOGIN
+    unsigned login_responses_ = 0;        // sent of AUTH LOGIN
+    std::optional<Reply> log_in_wanted_;  // a verdict; those of others are awaited yet
 
     static const Rule& rule(Step step);
     void send(Step step, std::string_view line);

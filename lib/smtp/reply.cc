@@ -1,6 +1,7 @@
 #include "smtp/reply.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/escape.h"
@@ -64,6 +65,11 @@ std::string Reply::wire() const {
         wire += line + "\r\n";
     }
     return wire;
+}
+
+bool Reply::wants_log_in() const {
+    constexpr std::array codes = {530, 534, 535, 538};
+    return std::ranges::find(codes, code) != codes.end();
 }
 
 std::string Reply::text() const {

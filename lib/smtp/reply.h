@@ -21,6 +21,8 @@ struct Reply {
     bool intermediate() const { return code / 100 == 3; }
     bool transient() const { return code / 100 == 4; }
     bool permanent() const { return code / 100 == 5; }
+    /// The server wants something of us that is not the message's matter: log-in, encryption (RFC 4954 6).
+    bool wants_log_in() const;
 
     /// On the wire: `code-status text CRLF` a line, each at most 512 octets (RFC 5321 4.5.3.1.5); the status on every line.
     /// What is not printable ASCII goes as `?`: no text can start a line of its own.

@@ -170,7 +170,8 @@ void RunningTransaction::take_verdict(const Reply& reply) {
 }
 
 void RunningTransaction::take_next_verdict(const Reply& reply) {
-    settle(accepted_[verdicts_++], outcome_of(reply), reply);
+    const std::size_t recipient = accepted_[verdicts_++];
+    settle(recipient, reply.wants_log_in() ? Outcome::deferred : outcome_of(reply), reply);
 }
 
 void RunningTransaction::settle_rest(Outcome outcome, const Reply& reply) {

@@ -154,7 +154,8 @@ class Outbound(Case):
         cases = {
             ("greeting", "554 5.3.2 no service"), ("greeting", "421 busy"), ("greeting", CLOSE), ("ehlo", "550 5.7.1 go away"), ("ehlo", "421 no"),
             ("mail", "530 5.7.0 Must issue a STARTTLS command first"), ("mail", "530 5.7.1 Client was not authenticated"),
-            ("mail", "550 5.7.1 Client was not authenticated"), ("rcpt", "530 5.7.0 Authentication required"), ("mail", "421 4.3.2 stop"), ("mail", "451 4.3.0 no"),
+            ("mail", "550 5.7.1 Client was not authenticated"), ("rcpt", "530 5.7.0 Authentication required"),
+            ("data", "530 5.7.0 Authentication required"), ("dot", "530 5.7.0 Authentication required"), ("mail", "421 4.3.2 stop"), ("mail", "451 4.3.0 no"),
         }  # fmt: skip
         for step, reply in sorted(cases):
             with self.subTest(step=step, reply=reply):

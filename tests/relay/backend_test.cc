@@ -28,11 +28,12 @@ TEST_SUITE_BEGIN("backend");
 
 TEST_CASE("a server that is ill rests and the next one serves, and no mail pays for it") {
     const std::pair<std::string, std::string> table[] = {
-        {"connect", "421 4.3.2 busy"},      {"connect", "554 5.3.2 go away"},  {"EHLO", "550 not you"},
-        {"MAIL", "530 5.7.0 log in"},       {"MAIL", "550 not authenticated"}, {"RCPT", "421 4.3.2 closing"},
-        {"RCPT", "530 5.7.0 log in"},       {"DATA", "421 4.3.2 closing"},     {".", "421 4.3.2 closing"},
-        {"MAIL", "no reply at all"},        {"connect", "220-a\r\n250 b"},     {"MAIL", "452 4.3.1 no resources"},
-        {"DATA", "452 4.3.1 no resources"}, {".", "451 4.3.0 later"},
+        {"connect", "421 4.3.2 busy"}, {"connect", "554 5.3.2 go away"},  {"EHLO", "550 not you"},
+        {"MAIL", "530 5.7.0 log in"},  {"MAIL", "550 not authenticated"}, {"RCPT", "421 4.3.2 closing"},
+        {"RCPT", "530 5.7.0 log in"},  {"DATA", "421 4.3.2 closing"},     {".", "421 4.3.2 closing"},
+        {"MAIL", "no reply at all"},   {"connect", "220-a\r\n250 b"},     {"MAIL", "452 4.3.1 no resources"},
+        {"DATA", "530 5.7.0 log in"},  {".", "530 5.7.0 log in"},         {"DATA", "452 4.3.1 no resources"},
+        {".", "451 4.3.0 later"},
     };
     for (const auto& [command, reply] : table) {
         CAPTURE(command);

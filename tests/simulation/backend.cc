@@ -126,6 +126,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         } else if (verb == "RCPT") {
             recipient(line);
         } else if (verb == "DATA") {
+            if (ill(25)) return say("530 5.7.0 authentication required\r\n");
             if (recipients.empty()) return say(backend.mood.lmtp ? "503 5.5.1 nobody\r\n" : "554 5.5.1 nobody\r\n");
             in_data = true;
             content.clear();
@@ -188,6 +189,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     void verdict(std::size_t transaction, const std::vector<std::string>& whom, const std::vector<std::string>& how) {
         if (trouble()) return cut();
         if (trouble()) return say("451 4.3.0 later\r\n");
+        if (ill(50)) return say("530 5.7.0 authentication required\r\n");
         auto spoils = [this](const std::string& one) { return backend.spoilers.contains(one); };
         if (std::ranges::any_of(whom, spoils)) {
             for (const std::string& one : whom) {

@@ -51,6 +51,7 @@ TEST_CASE("answers to the chunk") {
     check({
         answered("550 5.7.1 no\r\n", {"done: shared refused [550 5.7.1 no] shared refused [550 5.7.1 no]"}),
         answered("451 later\r\n", {"done: shared deferred [451 later] shared deferred [451 later]"}),
+        answered("530 log in\r\n", {"done: deferred [530 log in] deferred [530 log in]", "ill: 530 log in"}),
         answered("421 bye\r\n", {"done: deferred [421 bye] deferred [421 bye]", "ill: 421 bye"}),
         answered("354 go\r\n", {"done: unknown [354 go] unknown [354 go]", "ill: senseless reply: 354 go"}),
         {"what a refused one left behind is reset",

@@ -130,6 +130,22 @@ TEST_CASE("LMTP that says 421 to one recipient says nothing of the others") {
     CHECK(sender.events == Strings{"done: deferred [421 4.3.2 bye] unknown [421 4.3.2 bye]", "ill: 421 4.3.2 bye"});
 }
 
+TEST_CASE("LMTP that wants a log-in for one recipient may have taken the others' mail: their verdicts are heard") {
+    Sender sender(options(Tls::none, "", false, true));
+    sender.transactions = {to({"a@y", "b@y", "c@y"}), one};
+    sender.hear({"220 mx LMTP\r\n", pipelining, ok + ok + ok + ok + go, "530 5.7.0 log in\r\n"});
+    CHECK(sender.events.empty());
+    sender.hear({"550 no\r\n" + ok});
+    CHECK(sender.events ==
+          Strings{"done: deferred [530 5.7.0 log in] refused [550 no] delivered [250 ok]", "ill: 530 5.7.0 log in"});
+    CHECK(sender.session.dead());
+    Sender cut(options(Tls::none, "", false, true));
+    cut.transactions = {two};
+    cut.hear({"220 mx LMTP\r\n", pipelining, ok + ok + ok + go, "530 log in\r\n"});
+    cut.session.lost("connection lost");
+    CHECK(cut.events == Strings{"done: deferred [530 log in] unknown [connection lost]", "ill: connection lost"});
+}
+
 TEST_CASE("LMTP that wants the data of a message for nobody is not waited for") {
     Sender sender(options(Tls::none, "", false, true));
     sender.transactions = {one};
