@@ -11,7 +11,7 @@
 namespace onecopy {
 
 /// Looks through the whole spool once, table by table, on a thread of its own: with years of history that takes a minute,
-/// and the helper thread has others to serve.
+/// and the helper thread has others to serve. Mail comes first: it has the lowest priority.
 class SpoolCheck {
 public:
     struct Outcome {

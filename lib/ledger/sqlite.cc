@@ -7,6 +7,8 @@
 namespace onecopy::ledger {
 namespace {
 
+constexpr int patience = 5000;  // milliseconds, for what another connection keeps from being done
+
 [[noreturn]] void fail(sqlite3* handle) {
     int code = sqlite3_extended_errcode(handle);
     throw SqliteError(std::string(sqlite3_errmsg(handle)) + " (SQLite " + std::to_string(code) + ")", code);
@@ -44,7 +46,7 @@ Database::Database(const std::string& path, Mode mode, const std::string& vfs) {
     int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs.empty() ? nullptr : vfs.c_str());
     handle_.reset(handle);
     if (code != SQLITE_OK) throw SqliteError(path + ": " + sqlite3_errstr(code), code);
-    sqlite3_busy_timeout(handle, 5000);
+    sqlite3_busy_timeout(handle, patience);
 }
 
 void Database::exec(const char* sql) {
@@ -65,6 +67,14 @@ std::string Database::text(const char* sql) {
 
 bool Database::in_autocommit() const {
     return sqlite3_get_autocommit(native()) != 0;
+}
+
+Database::Impatience::Impatience(Database& database) : database_(database) {
+    sqlite3_busy_timeout(database_.native(), 0);
+}
+
+Database::Impatience::~Impatience() {
+    sqlite3_busy_timeout(database_.native(), patience);
 }
 
 void Database::interrupt() {

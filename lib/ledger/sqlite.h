@@ -41,6 +41,16 @@ public:
     bool in_autocommit() const;
     /// Whether SQLite copies what is left of the log to the database, and removes the log, when the last connection ends.
     void checkpoint_at_close(bool wanted);
+    /// As long as it lives: what another connection keeps from being done is not waited for.
+    class Impatience {
+    public:
+        explicit Impatience(Database& database);
+        ~Impatience();
+        Impatience(const Impatience&) = delete;
+
+    private:
+        Database& database_;
+    };
     /// From any thread: the statements that run now end with an error.
     void interrupt();
     sqlite3* native() const { return handle_.get(); }

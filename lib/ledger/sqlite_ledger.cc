@@ -868,6 +868,7 @@ void SqliteLedger::write_back() {
 }
 
 void SqliteLedger::cut_log() {
+    const Database::Impatience no_wait(database_);  // a check of the spool may read for a minute
     if (sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) == SQLITE_OK)
         log_pages_ = 0;
 }

@@ -127,7 +127,7 @@ public:
     /// Writes the log back to the database, as far as no reader is in the way. The file keeps its length: it is written
     /// over.
     void write_back();
-    /// And cuts it to nothing.
+    /// And cuts it to nothing, where no reader is in the way.
     void cut_log();
     std::uint64_t log_bytes() const;  // that were not written back
     void shrink();                    // gives free pages back to the file system, some at a time

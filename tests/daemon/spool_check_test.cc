@@ -1,13 +1,19 @@
 #include "spool_check.h"
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <optional>
+#include <string_view>
 
 #include "../relay/fixture.h"
 #include "ledger/spool_error.h"
+#include "ledger/sqlite.h"
 
 using namespace onecopy;
 
@@ -30,6 +36,45 @@ struct Stand : relay::testing::House {
 
     std::optional<SpoolCheck> check;
     std::optional<SpoolCheck::Outcome> outcome;
+};
+
+/// Its table of groups has no end for who looks there for a recipient's.
+struct EndlessStand : Stand {
+    EndlessStand() {
+        ledger::Database(directory.path() + "/ledger.db", ledger::Database::Mode::read_write, "")
+            .exec(
+                "ALTER TABLE groups RENAME TO hidden; CREATE VIEW groups AS WITH RECURSIVE endless(id, due) AS "
+                "(SELECT 1, NULL UNION ALL SELECT id + 1, NULL FROM endless) SELECT id, due FROM endless");
+    }
+};
+
+/// Sees the connections that are made while it lives.
+class Watch {
+public:
+    Watch() {
+        begun = {};
+        sqlite3_auto_extension(reinterpret_cast<void (*)()>(connected));
+    }
+    ~Watch() { sqlite3_reset_auto_extension(); }
+    /// Waits until a statement that looks for a recipient's group runs.
+    struct Looking {
+        sqlite3* connection;
+        int priority;
+    };
+    Looking looking() { return begun.get_future().get(); }
+
+private:
+    static int connected(sqlite3* connection, char**, const sqlite3_api_routines*) {
+        return sqlite3_trace_v2(connection, SQLITE_TRACE_STMT, runs, connection);
+    }
+    static int runs(unsigned, void* connection, void*, void* sql) {
+        const std::string_view words = static_cast<const char*>(sql);
+        if (words.find("NOT EXISTS (SELECT 1 FROM groups") == words.npos) return 0;
+        begun.set_value({static_cast<sqlite3*>(connection), ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()))});
+        return 0;
+    }
+
+    inline static std::promise<Looking> begun;
 };
 
 }  // namespace
@@ -55,6 +100,19 @@ TEST_CASE("damage is told") {
     stand.look();
     REQUIRE(stand.until([&] { return stand.outcome.has_value(); }));
     CHECK(stand.outcome->damage != "");
+}
+
+TEST_CASE("one that would not end by itself ends when it is destroyed") {
+    EndlessStand stand;
+    Watch watch;
+    stand.look();
+    const Watch::Looking looking = watch.looking();
+    CHECK_MESSAGE(looking.priority == 19, "mail comes first");
+    CHECK(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())) < 19);
+    auto ended = std::async(std::launch::async, [&stand] { stand.check.reset(); });
+    const bool by_itself = ended.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+    if (!by_itself) sqlite3_interrupt(looking.connection);
+    CHECK(by_itself);
 }
 
 TEST_CASE("one that is destroyed says nothing") {

@@ -170,6 +170,26 @@ TEST_CASE("for a commit that is long itself the log grows by no more than that")
     CHECK(bench.log_size() - bench.written_log().size() < 4096);
 }
 
+TEST_CASE("who reads keeps nobody waiting: where room is low the log is cut when he has ended") {
+    FaultyBench bench;
+    bench.settings.min_free = 1 << 20;
+    bench.spool().configure(bench.settings);
+    const int commits = bench.fill_log();
+    {
+        Database reading(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+        reading.exec("BEGIN; SELECT count(*) FROM groups");
+        bench.offer_number(commits);
+        bench.free = 1000;
+        bench.spool().look_for_room();
+        FaultyDisk::waits = 0;
+        bench.spool().keep_house(true, bench.moment);
+        CHECK(FaultyDisk::waits == 0);
+        CHECK(bench.log_size() > 0);
+    }
+    bench.spool().keep_house(true, bench.moment);
+    CHECK(bench.log_size() == 0);
+}
+
 TEST_CASE("a disk that has room for a commit, and none for what the log would grow by, takes it") {
     for (const bool room : {false, true}) {
         FaultyBench bench;

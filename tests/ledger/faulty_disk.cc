@@ -85,6 +85,11 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
     return code;
 }
 
+int wait(sqlite3_vfs*, int microseconds) {
+    ++FaultyDisk::waits;
+    return microseconds;
+}
+
 class FaultyFile : public File {
 public:
     FaultyFile(std::unique_ptr<File> real, const FaultyFiles& files) : real_(std::move(real)), files_(files) {}
@@ -112,6 +117,7 @@ std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_syncs = Fault::none;
 std::atomic<int> FaultyDisk::calls_until = 0;
 std::atomic<char> FaultyDisk::unreadable = '\0';
 std::atomic<std::uint64_t> FaultyDisk::bytes_written = 0;
+std::atomic<unsigned> FaultyDisk::waits = 0;
 
 void FaultyDisk::heal() {
     sqlite_writes = Fault::none;
@@ -129,6 +135,7 @@ void FaultyDisk::install() {
     faulty.zName = vfs;
     faulty.szOsFile += static_cast<int>(sizeof(Shim));
     faulty.xOpen = open;
+    faulty.xSleep = wait;
     sqlite3_vfs_register(&faulty, 0);
 }
 

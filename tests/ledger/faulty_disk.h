@@ -19,6 +19,7 @@ struct FaultyDisk {
     /// Pages that hold a long run of that character and nothing else can't be read; 0: all can be.
     static std::atomic<char> unreadable;
     static std::atomic<std::uint64_t> bytes_written;
+    static std::atomic<unsigned> waits;  // of SQLite's, for what another connection keeps from being done; they take no time
     static void heal();
     static void install();
 };
