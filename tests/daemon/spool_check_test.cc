@@ -43,8 +43,8 @@ struct EndlessStand : Stand {
     EndlessStand() {
         ledger::Database(directory.path() + "/ledger.db", ledger::Database::Mode::read_write, "")
             .exec(
-                "ALTER TABLE groups RENAME TO hidden; CREATE VIEW groups AS WITH RECURSIVE endless(id, due) AS "
-                "(SELECT 1, NULL UNION ALL SELECT id + 1, NULL FROM endless) SELECT id, due FROM endless");
+                "UPDATE groups SET due = NULL; ALTER TABLE groups RENAME TO ended; CREATE VIEW groups AS WITH RECURSIVE "
+                "endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM endless) SELECT ended.* FROM endless CROSS JOIN ended");
     }
 };
 
