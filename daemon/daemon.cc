@@ -163,8 +163,9 @@ void Daemon::count_untold() {
 
 /// Once.
 void Daemon::check_spool() try {
+    constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
     spool_check_ =
-        std::make_unique<SpoolCheck>(config_.spool.directory, loop_.poster(), [this](const SpoolCheck::Outcome& outcome) {
+        std::make_unique<SpoolCheck>(loop_, config_.spool.directory, most_log, [this](const SpoolCheck::Outcome& outcome) {
             if (!outcome.damage.empty()) found_damaged(outcome.damage);
             if (!outcome.trouble.empty()) log::warning("spool_unchecked", {{"detail", outcome.trouble}});
             spool_check_.reset();

@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <exception>
+#include <filesystem>
 
 namespace onecopy {
 namespace {
+
+constexpr base::Duration between_looks{1000};
 
 /// This thread takes what the others leave of the processors. Where it may not ask for that it takes its share of them, as
 /// it would without.
@@ -17,30 +20,44 @@ void yield_to_all() {
 
 }  // namespace
 
-SpoolCheck::SpoolCheck(const std::string& directory, base::Post post, Ended ended) : reader_(directory), second_(directory) {
-    done_ = std::async(std::launch::async, [this, post = std::move(post), ended = std::move(ended)] {
+SpoolCheck::SpoolCheck(net::Loop& loop, const std::string& directory, std::uint64_t most_log, Ended ended)
+    : reader_(directory), second_(directory), watch_(loop, [this, directory, most_log] { watch_log(directory, most_log); }) {
+    done_ = std::async(std::launch::async, [this, post = loop.poster(), ended = std::move(ended)] {
         post([ended, outcome = look()] { ended(outcome); });
     });
+    watch_.set(between_looks);
 }
 
-/// An interrupt ends what is being read now, and nothing where that is not yet so.
 SpoolCheck::~SpoolCheck() {
-    ending_ = true;
     do {
-        reader_.interrupt();
-        second_.interrupt();
+        interrupt();
     } while (done_.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready);
+}
+
+/// Ends what is being read now, and nothing where that is not yet so: to be called until it has ended.
+void SpoolCheck::interrupt() {
+    ending_ = true;
+    reader_.interrupt();
+    second_.interrupt();
+}
+
+void SpoolCheck::watch_log(const std::string& directory, std::uint64_t most_log) {
+    std::error_code error;
+    const std::uintmax_t length = std::filesystem::file_size(directory + "/ledger.db-wal", error);
+    if (!error && length > most_log) gave_up_ = true;
+    if (gave_up_) interrupt();
+    watch_.set(between_looks);
 }
 
 SpoolCheck::Outcome SpoolCheck::look() try {
     yield_to_all();
     for (const char* table : ledger::Reader::tables()) {
-        if (ending_) break;
         std::string damage = reader_.check(table);
-        if (!damage.empty()) damage = second_.check(table);  // what could not be read for a moment is no damage
+        if (!damage.empty() && !ending_) damage = second_.check(table);  // what could not be read for a moment is no damage
+        if (ending_) break;
         if (!damage.empty()) return {damage, {}};
     }
-    return {};
+    return {{}, gave_up_ ? "so much mail came meanwhile that the ledger's log became too long" : ""};
 } catch (const std::exception& error) {  // no memory: that says nothing of the spool
     return {{}, error.what()};
 }

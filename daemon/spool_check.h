@@ -5,13 +5,14 @@
 #include <future>
 #include <string>
 
-#include "base/worker.h"
 #include "ledger/reader.h"
+#include "net/loop.h"
 
 namespace onecopy {
 
 /// Looks through the whole spool once, table by table, on a thread of its own: with years of history that takes a minute,
-/// and the helper thread has others to serve. Mail comes first: it has the lowest priority.
+/// and the helper thread has others to serve. Mail comes first: it has the lowest priority, and as long as it reads a table
+/// the ledger's log can't be written over, and grows; where that gets too long it gives up.
 class SpoolCheck {
 public:
     struct Outcome {
@@ -20,16 +21,21 @@ public:
     };
     using Ended = std::function<void(const Outcome&)>;
 
-    /// Begins. Throws ledger::SpoolError where it can't look. `ended` is posted, and may destroy this.
-    SpoolCheck(const std::string& directory, base::Post post, Ended ended);
+    /// Begins. Throws ledger::SpoolError where it can't look. `ended` is posted, and may destroy this. `most_log`: the
+    /// length of the log, in bytes, at which it gives up.
+    SpoolCheck(net::Loop& loop, const std::string& directory, std::uint64_t most_log, Ended ended);
     /// Ends it, wherever it is.
     ~SpoolCheck();
 
 private:
     Outcome look();
+    void interrupt();
+    void watch_log(const std::string& directory, std::uint64_t most_log);
 
     ledger::Reader reader_, second_;
+    net::Timer watch_;
     std::atomic<bool> ending_ = false;
+    std::atomic<bool> gave_up_ = false;
     std::future<void> done_;  // last: its task uses all the others
 };
 

@@ -27,8 +27,8 @@ struct Stand : relay::testing::House {
         offer(ledger::testing::make_copy({"a@x"}));
         ledger.reset();
     }
-    void look() {
-        check.emplace(directory.path(), loop.poster(), [this](const SpoolCheck::Outcome& found) {
+    void look(std::uint64_t most_log = 1 << 20) {
+        check.emplace(loop, directory.path(), most_log, [this](const SpoolCheck::Outcome& found) {
             outcome = found;
             check.reset();
         });
@@ -115,12 +115,23 @@ TEST_CASE("one that would not end by itself ends when it is destroyed") {
     CHECK(by_itself);
 }
 
+TEST_CASE("one gives up as long as it keeps the log from being written over, and says so, and nothing of damage") {
+    EndlessStand stand;
+    Watch watch;
+    stand.look(1000);
+    watch.looking();
+    std::ofstream(stand.directory.path() + "/ledger.db-wal", std::ios::app) << std::string(1001, 'x');
+    REQUIRE(stand.until([&] { return stand.outcome.has_value(); }));
+    CHECK(stand.outcome->damage == "");
+    CHECK(stand.outcome->trouble != "");
+}
+
 TEST_CASE("one that is destroyed says nothing") {
     Stand stand;
     stand.look();
     stand.check.reset();
     stand.outcome.reset();
-    CHECK_THROWS_AS(SpoolCheck("/nowhere", stand.loop.poster(), {}), ledger::SpoolError);
+    CHECK_THROWS_AS(SpoolCheck(stand.loop, "/nowhere", 1, {}), ledger::SpoolError);
 }
 
 TEST_SUITE_END();
