@@ -1,8 +1,5 @@
 #include "spool_check.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <exception>
 #include <filesystem>
 
@@ -10,13 +7,6 @@ namespace onecopy {
 namespace {
 
 constexpr base::Duration between_looks{1000};
-
-/// This thread takes what the others leave of the processors. Where it may not ask for that it takes its share of them, as
-/// it would without.
-void yield_to_all() {
-    constexpr int last = 19;
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), last);
-}
 
 }  // namespace
 
@@ -50,7 +40,6 @@ void SpoolCheck::watch_log(const std::string& directory, std::uint64_t most_log)
 }
 
 SpoolCheck::Outcome SpoolCheck::look() try {
-    yield_to_all();
     for (const char* table : ledger::Reader::tables()) {
         std::string damage = reader_.check(table);
         if (!damage.empty() && !ending_) damage = second_.check(table);  // what could not be read for a moment is no damage

@@ -11,8 +11,8 @@
 namespace onecopy {
 
 /// Looks through the whole spool once, table by table, on a thread of its own: with years of history that takes a minute,
-/// and the helper thread has others to serve. Mail comes first: it has the lowest priority, and as long as it reads a table
-/// the ledger's log can't be written over, and grows; where that gets too long it gives up.
+/// and the helper thread has others to serve. As long as it reads a table the ledger's log can't be written over, and grows;
+/// where that gets too long it gives up.
 class SpoolCheck {
 public:
     struct Outcome {
