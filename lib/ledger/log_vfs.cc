@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t most_gathered = (std::size_t{128} << 10) - 1;  // more at a time SQLite's own VFS cuts off
 constexpr std::array<char, (std::size_t{64} << 10)> zeros{};
 constexpr unsigned zeros_at_once = 4;
-constexpr sqlite3_int64 most_that_grows = sqlite3_int64{128} << 10;
+constexpr std::size_t most_that_grows = std::size_t{128} << 10;
 
 /// A log as SQLite sees it; behind it in memory lies the one of the VFS below.
 struct Log {
@@ -24,7 +24,8 @@ struct Log {
     std::string gathered;  // not written yet
     sqlite3_int64 begin;   // where that belongs, or what is written next is expected
     sqlite3_int64 size;    // of the file
-    sqlite3_int64 synced;  // where the last sync left off
+    std::size_t unsynced;  // bytes written since the last sync
+    bool longer;           // by them
 
     sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
     sqlite3_int64 end() const { return begin + static_cast<sqlite3_int64>(gathered.size()); }
@@ -32,22 +33,25 @@ struct Log {
     int write_out() {
         if (gathered.empty()) return SQLITE_OK;
         const int code = below()->pMethods->xWrite(below(), gathered.data(), static_cast<int>(gathered.size()), begin);
+        unsynced += gathered.size();
         begin = end();
         gathered.clear();
+        if (code == SQLITE_OK && begin > size) {
+            size = begin;
+            longer = true;
+        }
         return code;
     }
 
     int sync(int flags) {
         if (const int code = write_out()) return code;
-        const bool small = begin - synced <= most_that_grows;
-        synced = begin;
-        if (begin > size) {
-            size = begin;
-            if (small) grow();
-        }
+        if (longer && unsynced <= most_that_grows) grow();
+        longer = false;
+        unsynced = 0;
         return below()->pMethods->xSync(below(), flags);
     }
 
+    /// Behind all that was ever written: the last write of a commit may be of a frame in its midst.
     void grow() {
         for (unsigned i = 0; i < zeros_at_once; ++i) {
             if (below()->pMethods->xWrite(below(), zeros.data(), int{zeros.size()}, size) != SQLITE_OK) return;
