@@ -163,7 +163,7 @@ void Daemon::count_untold() {
 
 /// Once.
 void Daemon::check_spool() try {
-    constexpr std::uint64_t most_log = std::uint64_t{1} << 30;
+    const auto most_log = [this] { return std::uint64_t{ledger_->room() > 0 ? 1024u : 128u} << 20; };
     spool_check_ =
         std::make_unique<SpoolCheck>(loop_, config_.spool.directory, most_log, [this](const SpoolCheck::Outcome& outcome) {
             if (!outcome.damage.empty()) found_damaged(outcome.damage);

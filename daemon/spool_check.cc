@@ -10,7 +10,7 @@ constexpr base::Duration between_looks{1000};
 
 }  // namespace
 
-SpoolCheck::SpoolCheck(net::Loop& loop, const std::string& directory, std::uint64_t most_log, Ended ended)
+SpoolCheck::SpoolCheck(net::Loop& loop, const std::string& directory, MostLog most_log, Ended ended)
     : reader_(directory), second_(directory), watch_(loop, [this, directory, most_log] { watch_log(directory, most_log); }) {
     done_ = std::async(std::launch::async, [this, post = loop.poster(), ended = std::move(ended)] {
         post([ended, outcome = look()] { ended(outcome); });
@@ -31,24 +31,34 @@ void SpoolCheck::interrupt() {
     second_.interrupt();
 }
 
-void SpoolCheck::watch_log(const std::string& directory, std::uint64_t most_log) {
+void SpoolCheck::watch_log(const std::string& directory, const MostLog& most_log) {
     std::error_code error;
     const std::uintmax_t length = std::filesystem::file_size(directory + "/ledger.db-wal", error);
-    if (!error && length > most_log) gave_up_ = true;
+    if (!error && length > most_log()) gave_up_ = true;
     if (gave_up_) interrupt();
     watch_.set(between_looks);
 }
 
-SpoolCheck::Outcome SpoolCheck::look() try {
+/// What is found where it was interrupted says nothing of the spool.
+SpoolCheck::Outcome SpoolCheck::look() {
+    Outcome found;
+    try {
+        found = look_through();
+    } catch (const std::exception& error) {  // no memory: that says nothing of it either
+        found.trouble = error.what();
+    }
+    if (gave_up_) return {{}, "so much mail came meanwhile that the ledger's log became too long"};
+    return ending_ ? Outcome{} : found;
+}
+
+SpoolCheck::Outcome SpoolCheck::look_through() {
     for (const char* table : ledger::Reader::tables()) {
-        std::string damage = reader_.check(table);
-        if (!damage.empty() && !ending_) damage = second_.check(table);  // what could not be read for a moment is no damage
         if (ending_) break;
+        std::string damage = reader_.check(table);
+        if (!damage.empty()) damage = second_.check(table);  // what could not be read for a moment is no damage
         if (!damage.empty()) return {damage, {}};
     }
-    return {{}, gave_up_ ? "so much mail came meanwhile that the ledger's log became too long" : ""};
-} catch (const std::exception& error) {  // no memory: that says nothing of the spool
-    return {{}, error.what()};
+    return {};
 }
 
 }  // namespace onecopy

@@ -21,16 +21,19 @@ public:
     };
     using Ended = std::function<void(const Outcome&)>;
 
-    /// Begins. Throws ledger::SpoolError where it can't look. `ended` is posted, and may destroy this. `most_log`: the
-    /// length of the log, in bytes, at which it gives up.
-    SpoolCheck(net::Loop& loop, const std::string& directory, std::uint64_t most_log, Ended ended);
+    /// The length of the log, in bytes, at which it gives up.
+    using MostLog = std::function<std::uint64_t()>;
+
+    /// Begins. Throws ledger::SpoolError where it can't look. `ended` is posted, and may destroy this.
+    SpoolCheck(net::Loop& loop, const std::string& directory, MostLog most_log, Ended ended);
     /// Ends it, wherever it is.
     ~SpoolCheck();
 
 private:
     Outcome look();
+    Outcome look_through();
     void interrupt();
-    void watch_log(const std::string& directory, std::uint64_t most_log);
+    void watch_log(const std::string& directory, const MostLog& most_log);
 
     ledger::Reader reader_, second_;
     net::Timer watch_;
