@@ -46,8 +46,9 @@ std::vector<ledger::GroupRecord> looked_for(ledger::Reader& reader, const std::s
     }
     if (!found.empty()) return found;
     if (about.find('@') != about.npos) found = reader.why_address(about, most_explained);
-    const bool any = std::ranges::any_of(found, &ledger::GroupRecord::readable);
-    return any ? found : reader.why_subject(about, most_explained);
+    if (std::ranges::any_of(found, &ledger::GroupRecord::readable)) return found;
+    std::vector<ledger::GroupRecord> by_subject = reader.why_subject(about, most_explained);
+    return by_subject.empty() ? found : by_subject;
 }
 
 const char* nothing_to_change(ledger::Change what) {

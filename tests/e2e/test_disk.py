@@ -264,6 +264,15 @@ class DamagedSpool(Case):
         received.wait(1)
         self.assertEqual(received.recipients_of(sound.id), sorted(sound.everyone))
 
+    def test_who_may_stand_in_what_cant_be_read_is_not_called_unknown(self):
+        _, daemon = self.holding(Message(1, to=("anna",)))
+        with sqlite3.connect(daemon.spool / "ledger.db") as database:
+            database.execute("UPDATE members SET address = ?", (b"v" * 20000,))
+        self.break_rows(daemon, "v")
+        daemon.start()
+        groups = json.loads(daemon.ctl("--json", "why", "anna@corp.example", status=1))
+        self.assertEqual([(each["id"], each["state"]) for each in groups], [(1, "unreadable")])
+
     def test_status_tells_what_it_can_where_no_group_can_be_read(self):
         _, daemon = self.holding(Message(1, to=("anna",)))
         self.overwrite(daemon, "groups")
