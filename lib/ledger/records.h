@@ -96,7 +96,7 @@ enum class Change {
 struct Changed {
     unsigned groups = 0;      // in which somebody changed
     unsigned in_flight = 0;   // left as they are, since they are being sent; Change::drop alone
-    unsigned unreadable = 0;  // left as they are, since they can't be read
+    unsigned unreadable = 0;  // left as they are, since they, or others that may have sent the same, can't be read
 };
 
 /// What settling changed for good, for the log: only members that ended.

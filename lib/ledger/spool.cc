@@ -133,15 +133,18 @@ bool Spool::attempt(std::span<Operation> operations, Moment moment) {
         }
         return done;
     };
-    const std::size_t passed_over = ledger_.count_passed_over();
-    try {
-        ledger_.begin();
-        const Context now = context(moment);
-        for (Operation& operation : operations) operation.run(now);
-    } catch (const SqliteError& error) {
-        ledger_.roll_back();
-        if (ledger_.count_passed_over() > passed_over) return attempt(operations, moment);  // without that one
-        return end_all(false, error.disk_full(), error.what());
+    while (true) {
+        const std::size_t passed_over = ledger_.count_passed_over();
+        try {
+            ledger_.begin();
+            const Context now = context(moment);
+            for (Operation& operation : operations) operation.run(now);
+            break;
+        } catch (const SqliteError& error) {
+            ledger_.roll_back();
+            const bool without_that_one = ledger_.count_passed_over() > passed_over;
+            if (!without_that_one) return end_all(false, error.disk_full(), error.what());
+        }
     }
     const bool done = ledger_.commit(moment.boot, moment.wall);
     return end_all(done, !done, done ? "" : "no room on the disk");
@@ -316,6 +319,7 @@ bool Spool::move_out(std::uint64_t segment, Moment moment) {
 }
 
 Spool::Kept Spool::keep_house(bool idle, Moment moment) {
+    if (log_is_long()) ledger_.write_back();  // first, since what else there is may fail
     Operation forget;
     SqliteLedger::Forgotten forgotten;
     forget.run = [&](const Context& context) { forgotten = ledger_.forget(context, forgotten_at_once); };
@@ -327,7 +331,7 @@ Spool::Kept Spool::keep_house(bool idle, Moment moment) {
         // Dead weight stays for now; the next round tries again.
         has_segments_ = true;
     }
-    if (idle || log_is_long()) ledger_.write_back();
+    if (idle) ledger_.write_back();
     if (low_on_space()) ledger_.cut_log();
     if (idle) ledger_.shrink();
     look_for_room();

@@ -358,11 +358,19 @@ void SqliteLedger::leave_served(Kin& kin, const coalesce::Arriving& copy, const 
     kin.same.reset();
 }
 
+/// An index that can't be read is the fault of none of those that are looked for by it.
+std::vector<std::int64_t> SqliteLedger::related(const message::Identity& identity, const coalesce::Policy& policy) try {
+    return statements_->groups.related(identity, policy);
+} catch (const SqliteError& error) {
+    if (!error.damaged()) throw;
+    throw SqliteError(error.what(), SQLITE_ERROR);
+}
+
 SqliteLedger::Others SqliteLedger::others_like(const coalesce::Group& one, const coalesce::Policy& policy) {
     Others others;
     const coalesce::Arriving again = as_if_again(one);
     if (again.alone) return others;
-    for (std::int64_t id : statements_->groups.related(again.identity, policy)) {
+    for (std::int64_t id : related(again.identity, policy)) {
         if (id == one.id) continue;
         std::optional<StoredGroup> group = load_named(id);
         if (!group) {
@@ -537,7 +545,8 @@ std::vector<std::int64_t> SqliteLedger::changeable(Change change, const Context&
     return {};
 }
 
-std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change change, const Context& context) {
+std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change change, Changed& changed,
+                                                      const Context& context) {
     switch (change) {
         case Change::release:
             return coalesce::release(group, context.now);
@@ -550,8 +559,9 @@ std::vector<std::size_t> SqliteLedger::change_members(StoredGroup& group, Change
     }
     const bool any_failed = std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
     const Others others = any_failed ? others_like(group, context.policy) : Others{};
-    if (!others.complete) return coalesce::release(group, context.now);  // nobody knows who has it
-    return coalesce::retry(group, others.groups, context.policy, context.now);
+    if (others.complete) return coalesce::retry(group, others.groups, context.policy, context.now);
+    ++changed.unreadable;  // nobody knows who has it
+    return coalesce::release(group, context.now);
 }
 
 Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, const Context& context) {
@@ -566,7 +576,7 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
             return;
         }
         const bool waited = group->waiting() && !all && change != Change::drop && change != Change::forget;
-        std::vector<std::size_t> members = change_members(*group, change, context);
+        std::vector<std::size_t> members = change_members(*group, change, changed, context);
         if (members.empty() && !waited) return;
         for (std::size_t place : members) statements_->writer.save_member(id, group->members[place]);
         drop_content_unless_needed(*group);
@@ -574,7 +584,7 @@ Changed SqliteLedger::change(Change change, std::vector<std::int64_t> groups, co
         ++changed.groups;
     });
     const auto unreadable = [this](std::int64_t id) { return passed_over_.contains(id); };
-    changed.unreadable = static_cast<unsigned>(std::ranges::count_if(groups, unreadable));
+    changed.unreadable += static_cast<unsigned>(std::ranges::count_if(groups, unreadable));
     return changed;
 }
 
@@ -864,17 +874,21 @@ void SqliteLedger::write_back() {
     int pages = 0;
     int written = 0;
     const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &written);
-    if (code == SQLITE_OK && written == pages) log_pages_ = 0;
+    const bool all = code == SQLITE_OK && written == pages;
+    log_pages_ = pages_left_ = all ? 0 : log_pages_;
+    const SqliteError error(std::string("the log can't be written back: ") + sqlite3_errstr(code), code);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && !error.disk_full())
+        throw error;  // a full disk is told of elsewhere
 }
 
 void SqliteLedger::cut_log() {
     const Database::Impatience no_wait(database_);  // a check of the spool may read for a minute
     if (sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) == SQLITE_OK)
-        log_pages_ = 0;
+        log_pages_ = pages_left_ = 0;
 }
 
 std::uint64_t SqliteLedger::log_bytes() const {
-    return static_cast<std::uint64_t>(log_pages_) * 4096;
+    return static_cast<std::uint64_t>(std::max(0, log_pages_ - pages_left_)) * 4096;
 }
 
 void SqliteLedger::shrink() {

@@ -129,7 +129,7 @@ public:
     void write_back();
     /// And cuts it to nothing, where no reader is in the way.
     void cut_log();
-    std::uint64_t log_bytes() const;  // that were not written back
+    std::uint64_t log_bytes() const;  // that came since write_back()
     void shrink();                    // gives free pages back to the file system, some at a time
     void mark_clean();                // part of a transaction: the end is an orderly one
     void put_log_away();              // after it was committed: what is left of the log goes with the connection
@@ -164,9 +164,10 @@ private:
     std::vector<std::int64_t> first_free(Rows groups, std::size_t most, const std::set<std::int64_t>& in_flight) const;
     void store_head(base::Duration boot, base::WallTime wall);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
+    std::vector<std::int64_t> related(const message::Identity& identity, const coalesce::Policy& policy);
     Others others_like(const coalesce::Group& one, const coalesce::Policy& policy);
     void leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context);
-    std::vector<std::size_t> change_members(StoredGroup& group, Change change, const Context& context);
+    std::vector<std::size_t> change_members(StoredGroup& group, Change change, Changed& changed, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);
     std::shared_ptr<const Content> load_content(std::int64_t group);
     void describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context);
@@ -192,7 +193,8 @@ private:
     std::set<std::int64_t> passed_over_;
     std::vector<PassedOver> newly_passed_over_;
     bool any_apart_ = false;  // false: nobody is remembered as refused alone, and none need be looked for
-    int log_pages_ = 0;
+    int log_pages_ = 0;       // that were not written back, or of which some were not
+    int pages_left_ = 0;      // of these, what write_back() met
 };
 
 }  // namespace onecopy::ledger

@@ -183,7 +183,9 @@ TEST_CASE("by a group that can't be read somebody may have the message: retry le
         bench.close();
         if (damaged) REQUIRE(break_rows(bench.path(), 'v') >= 1);
         bench.open();
-        CHECK(bench.change(Change::retry, {group}).groups == 1);
+        const Changed changed = bench.change(Change::retry, {group});
+        CHECK(changed.groups == 1);
+        CHECK(changed.unreadable == (damaged ? 1 : 0));
         CHECK(bench.take_due().at(0).recipients.size() == (damaged ? 1 : 2));
     }
 }

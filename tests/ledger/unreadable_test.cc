@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -227,6 +228,31 @@ TEST_CASE("release and retry of all change all that can be read, and count what 
     for (const Due& one : bench.take_due()) due.push_back(one.group);
     CHECK(due == Numbers{sound, failed});
     CHECK_MESSAGE(bench.change(Change::forget, {broken}).unreadable == 1, "nor does it say that there is no such group");
+}
+
+TEST_CASE("that an index can't be read is the fault of no group that is looked for by it") {
+    Bench bench;
+    const std::int64_t group = bench.offer(make_copy({"a@x.example", "b@x.example"})).group;
+    bench.pass(seconds(30));
+    const Due due = bench.take_due().at(0);
+    Settlement settlement;
+    settlement.group = group;
+    settlement.outcomes = {{due.recipients[0].member, What::refused, "550 no"},
+                           {due.recipients[1].member, What::deferred, "450"}};
+    bench.settle(settlement);
+    bench.close();
+    {
+        Database database(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+        const std::int64_t root = database.integer("SELECT rootpage FROM sqlite_master WHERE name = 'groups_by_id'");
+        std::fstream file(bench.path() + "/ledger.db", std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp((root - 1) * 4096);
+        file << std::string(4096, '\xff');
+    }
+    bench.open();
+    CHECK(bench.change(Change::retry, {group}).groups == 0);
+    CHECK(told(bench).empty());
+    CHECK(bench.change(Change::release, {group}).groups == 1);
+    CHECK(bench.take_due().size() == 1);
 }
 
 TEST_CASE("where a page of recipients can't be read the others' failed mail is tried again") {
