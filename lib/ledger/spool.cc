@@ -319,7 +319,8 @@ bool Spool::move_out(std::uint64_t segment, Moment moment) {
 }
 
 Spool::Kept Spool::keep_house(bool idle, Moment moment) {
-    if (log_is_long()) ledger_.write_back();  // first, since what else there is may fail
+    std::string trouble;
+    if (log_is_long()) trouble = ledger_.write_back();  // first, since what else there is may fail
     Operation forget;
     SqliteLedger::Forgotten forgotten;
     forget.run = [&](const Context& context) { forgotten = ledger_.forget(context, forgotten_at_once); };
@@ -331,13 +332,14 @@ Spool::Kept Spool::keep_house(bool idle, Moment moment) {
         // Dead weight stays for now; the next round tries again.
         has_segments_ = true;
     }
-    if (idle) ledger_.write_back();
+    if (idle) trouble = ledger_.write_back();
     if (low_on_space()) ledger_.cut_log();
     if (idle) ledger_.shrink();
     look_for_room();
     make_reserve();
     if (!forget.done) forgotten = {};
-    return {forgotten.groups >= forgotten_at_once, std::move(forgotten.untold), forget.no_room ? "" : std::move(forget.why)};
+    if (!forget.why.empty() && !forget.no_room) trouble = std::move(forget.why);
+    return {forgotten.groups >= forgotten_at_once, std::move(forgotten.untold), std::move(trouble)};
 }
 
 bool Spool::log_is_long() const {

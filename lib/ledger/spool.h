@@ -90,7 +90,7 @@ public:
     struct Kept {
         bool more = false;                 // is to be done soon
         std::vector<std::int64_t> untold;  // SqliteLedger::Forgotten
-        std::string trouble;  // why nothing could be forgotten that should be; empty: it could, or the disk is full
+        std::string trouble;               // what of it could not be done; empty: nothing, or the disk is full
     };
     Kept keep_house(bool idle, Moment moment);
     /// The write-ahead log has grown so long that keep_house() should not wait.

@@ -869,16 +869,16 @@ void SqliteLedger::move_extent(const Placed& from, const Extent& to) {
                                  static_cast<std::int64_t>(to.offset));
 }
 
-void SqliteLedger::write_back() {
-    if (log_pages_ == 0) return;
+std::string SqliteLedger::write_back() {
+    if (log_pages_ == 0) return {};
     int pages = 0;
     int written = 0;
     const int code = sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &written);
     const bool all = code == SQLITE_OK && written == pages;
     log_pages_ = pages_left_ = all ? 0 : log_pages_;
     const SqliteError error(std::string("the log can't be written back: ") + sqlite3_errstr(code), code);
-    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && !error.disk_full())
-        throw error;  // a full disk is told of elsewhere
+    const bool expected = code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || error.disk_full();
+    return expected ? std::string() : error.what();
 }
 
 void SqliteLedger::cut_log() {

@@ -125,8 +125,8 @@ public:
     void move_extent(const Placed& from, const Extent& to);
 
     /// Writes the log back to the database, as far as no reader is in the way. The file keeps its length: it is written
-    /// over.
-    void write_back();
+    /// over. Why it could not; empty: it could, or the disk is full.
+    [[nodiscard]] std::string write_back();
     /// And cuts it to nothing, where no reader is in the way.
     void cut_log();
     std::uint64_t log_bytes() const;  // that came since write_back()

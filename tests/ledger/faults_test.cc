@@ -163,6 +163,19 @@ TEST_CASE(
     CHECK(FaultyDisk::bytes_written < (128 << 10));
 }
 
+TEST_CASE("a log that can't be written back is told, and is written back later") {
+    FaultyBench bench;
+    bench.offer(make_copy({"a@x"}));
+    FaultyDisk::sqlite_writes = Fault::io;
+    CHECK(bench.spool().keep_house(true, bench.moment).trouble.find("can't be written back") != std::string::npos);
+    FaultyDisk::heal();
+    CHECK(bench.spool().ledger().log_bytes() == 0);
+    CHECK(bench.spool().keep_house(true, bench.moment).trouble == "");
+    FaultyDisk::bytes_written = 0;
+    bench.spool().keep_house(true, bench.moment);
+    CHECK_MESSAGE(FaultyDisk::bytes_written == 0, "all of it was");
+}
+
 TEST_CASE("for a commit that is long itself the log grows by no more than that") {
     FaultyBench bench;
     bench.fill_log();
