@@ -41,7 +41,9 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         world->after(0, [to = wire] { to->handler = {}; });
     }
 
-    bool ill(unsigned percent) const { return backend.mood.ill && world->chance(percent); }
+    bool ill(unsigned percent) const { return backend.mood.ill && !backend.mood.late && world->chance(percent); }
+    /// Where the content is asked for, or was sent.
+    bool ill_late(unsigned percent) const { return backend.mood.ill && world->chance(percent); }
     bool trouble() { return backend.mood.trouble > 0 && world->chance(backend.mood.trouble); }
 
     void say(const std::string& text, std::function<void()> arrived = nullptr) {
@@ -126,7 +128,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         } else if (verb == "RCPT") {
             recipient(line);
         } else if (verb == "DATA") {
-            if (ill(25)) return say("530 5.7.0 authentication required\r\n");
+            if (ill_late(25)) return say("530 5.7.0 authentication required\r\n");
             if (recipients.empty()) return say(backend.mood.lmtp ? "503 5.5.1 nobody\r\n" : "554 5.5.1 nobody\r\n");
             in_data = true;
             content.clear();
@@ -189,7 +191,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     void verdict(std::size_t transaction, const std::vector<std::string>& whom, const std::vector<std::string>& how) {
         if (trouble()) return cut();
         if (trouble()) return say("451 4.3.0 later\r\n");
-        if (ill(50)) return say("530 5.7.0 authentication required\r\n");
+        if (ill_late(50)) return say("530 5.7.0 authentication required\r\n");
         auto spoils = [this](const std::string& one) { return backend.spoilers.contains(one); };
         if (std::ranges::any_of(whom, spoils)) {
             for (const std::string& one : whom) {

@@ -20,6 +20,7 @@ public:
         unsigned trouble = 0;                // chance in percent of each fault below
         bool down = false;                   // refuses connections
         bool ill = false;                    // 5xx where it is about us and not about the mail
+        bool late = false;                   // and that of the content alone
         bool slow = false;                   // takes up to 20 seconds for an answer, now and then
         std::size_t most_recipients = 1000;  // 452 beyond
         bool dsn = true, pipelining = true, chunking = false, lmtp = false;

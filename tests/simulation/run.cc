@@ -279,6 +279,7 @@ private:
     /// No mail fails by that.
     void fall_ill() {
         backend_.mood.ill = true;
+        backend_.mood.late = world_.chance(50);
         world_.after(world_.between(second, 3 * minute), [this] { backend_.mood.ill = false; });
     }
 
