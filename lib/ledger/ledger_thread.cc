@@ -263,8 +263,8 @@ void LedgerThread::State::add_offers(std::vector<Spool::Operation>& operations) 
     for (Offer& offer : offers_) {
         bool whole = spool_.is_whole(offer.copy);
         if (!whole || !spool_.has_room_for(offer.copy)) {
-            offer.acceptance.status =
-                spool_.low_on_space() || whole ? Acceptance::Status::no_room : Acceptance::Status::failed;
+            const bool no_room = whole || spool_.low_on_space() || spool_.lacks_room(offer.copy);
+            offer.acceptance.status = no_room ? Acceptance::Status::no_room : Acceptance::Status::failed;
             continue;
         }
         offer.tried = true;

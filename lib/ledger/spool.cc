@@ -79,6 +79,11 @@ bool Spool::is_whole(const Copy& copy) const {
     return copy.upload == 0 || (upload != uploads_.end() && !upload->second.lost);
 }
 
+bool Spool::lacks_room(const Copy& copy) const {
+    auto upload = uploads_.find(copy.upload);
+    return upload != uploads_.end() && upload->second.no_room;
+}
+
 bool Spool::append(UploadId id, std::string_view piece) {
     Upload& upload = uploads_[id];
     if (upload.lost) return false;
@@ -86,9 +91,10 @@ bool Spool::append(UploadId id, std::string_view piece) {
     try {
         if (room() < piece.size()) throw FileError("spool.min_free is reached", ENOSPC);
         upload.extents.push_back(segments_.append(piece));
-    } catch (const FileError&) {
+    } catch (const FileError& error) {
         upload.extents.clear();
         upload.lost = true;
+        upload.no_room = error.error() == ENOSPC || error.error() == EDQUOT;
     }
     return !upload.lost;
 }

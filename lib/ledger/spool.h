@@ -79,6 +79,8 @@ public:
     bool has_room_for(const Copy& copy) const;
     /// Its upload, if any, is whole.
     bool is_whole(const Copy& copy) const;
+    /// It is not, for want of room.
+    bool lacks_room(const Copy& copy) const;
 
     std::set<std::int64_t>& in_flight() { return in_flight_; }
 
@@ -105,6 +107,7 @@ private:
     struct Upload {
         std::vector<Extent> extents;
         bool lost = false;
+        bool no_room = false;  // for that
     };
 
     std::optional<std::int64_t> due_suspect(base::Time now);

@@ -883,6 +883,10 @@ std::string SqliteLedger::write_back() {
 
 void SqliteLedger::cut_log() {
     const Database::Impatience no_wait(database_);  // a check of the spool may read for a minute
+    wait_and_cut_log();
+}
+
+void SqliteLedger::wait_and_cut_log() {
     if (sqlite3_wal_checkpoint_v2(database_.native(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) == SQLITE_OK)
         log_pages_ = pages_left_ = 0;
 }
@@ -900,7 +904,7 @@ void SqliteLedger::mark_clean() {
 }
 
 void SqliteLedger::put_log_away() {
-    cut_log();
+    wait_and_cut_log();  // whoever reads now is soon done
     database_.checkpoint_at_close(true);
 }
 

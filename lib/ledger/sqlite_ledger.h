@@ -150,6 +150,7 @@ private:
     struct Kin;
     struct Others;
 
+    void wait_and_cut_log();
     std::int64_t first_free_group();
     void load_head(base::Duration boot, base::WallTime wall);
     void settle_log();

@@ -176,6 +176,16 @@ TEST_CASE("a log that can't be written back is told, and is written back later")
     CHECK_MESSAGE(FaultyDisk::bytes_written == 0, "all of it was");
 }
 
+TEST_CASE("an upload that found no room is known as such") {
+    FaultyBench bench;
+    Copy copy = make_copy({"a@x"});
+    copy.upload = 7;
+    bench.append_fails = true;
+    CHECK_FALSE(bench.spool().append(copy.upload, "piece"));
+    CHECK_FALSE(bench.spool().is_whole(copy));
+    CHECK(bench.spool().lacks_room(copy));
+}
+
 TEST_CASE("for a commit that is long itself the log grows by no more than that") {
     FaultyBench bench;
     bench.fill_log();
