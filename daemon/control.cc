@@ -201,6 +201,7 @@ void Control::change(ledger::Change what, const Request& request, Respond respon
 void Control::change(ledger::Change what, std::vector<std::int64_t> groups, Respond respond) {
     const bool all = groups.empty();
     doors_.ledger.change(what, std::move(groups), [what, all, respond = std::move(respond)](const ledger::Changed& changed) {
+        if (!changed.trouble.empty()) return respond(failure(500, "nothing was changed: " + changed.trouble));
         if (changed.in_flight > 0)
             return respond(failure(409, "it is being sent just now; what becomes of it is known soon"));
         if (all || changed.groups > 0) return respond(document(view::changed(what, changed.groups, changed.unreadable)));

@@ -348,7 +348,7 @@ void LedgerThread::State::unsettled(Settle settle, bool no_room) {
 
 void LedgerThread::State::answer_alters(std::span<const Spool::Operation> operations) {
     for (std::size_t i = 0; i < alters_.size(); ++i) {
-        Changed changed = operations[i].done ? alters_[i].changed : Changed{};
+        Changed changed = operations[i].done ? alters_[i].changed : Changed{.trouble = operations[i].why};
         answers_.push_back([answer = std::move(alters_[i].answer), changed] { answer(changed); });
     }
     alters_.clear();

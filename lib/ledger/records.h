@@ -97,6 +97,7 @@ struct Changed {
     unsigned groups = 0;      // in which somebody changed
     unsigned in_flight = 0;   // left as they are, since they are being sent; Change::drop alone
     unsigned unreadable = 0;  // left as they are, since they, or others that may have sent the same, can't be read
+    std::string trouble;      // why nothing could be stored; empty: it was
 };
 
 /// What settling changed for good, for the log: only members that ended.

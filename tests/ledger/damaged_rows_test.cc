@@ -119,13 +119,7 @@ TEST_CASE("an index that leads to a group that is not there is told, and nobody 
     Bench bench;
     bench.offer(make_copy({"a@x.example"}));
     bench.close();
-    const std::string file = bench.path() + "/ledger.db";
-    Database(file, Database::Mode::read_write, "")
-        .exec(
-            "PRAGMA writable_schema=1; CREATE TABLE hidden AS SELECT * FROM sqlite_master WHERE name = 'groups_by_id';"
-            "DELETE FROM sqlite_master WHERE name = 'groups_by_id'");
-    Database(file, Database::Mode::read_write, "")
-        .exec("DELETE FROM groups; PRAGMA writable_schema=1; INSERT INTO sqlite_master SELECT * FROM hidden");
+    empty_all_but(bench.path(), "groups_by_id");
     bench.open();
     CHECK(bench.offer(make_copy({"b@x.example"})).status == Acceptance::Status::failed);
     const auto told = bench.spool().ledger().take_passed_over();

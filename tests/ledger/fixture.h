@@ -156,4 +156,14 @@ inline std::size_t break_pages(const std::string& directory, const std::string& 
     return broken;
 }
 
+/// Takes all groups away, and leaves that index, which leads to them yet.
+inline void empty_all_but(const std::string& directory, const std::string& index) {
+    const std::string file = directory + "/ledger.db";
+    const std::string of_it = " FROM sqlite_master WHERE name = '" + index + "'";
+    Database(file, Database::Mode::read_write, "")
+        .exec(("PRAGMA writable_schema=1; CREATE TABLE hidden AS SELECT *" + of_it + "; DELETE" + of_it).c_str());
+    Database(file, Database::Mode::read_write, "")
+        .exec("DELETE FROM groups; PRAGMA writable_schema=1; INSERT INTO sqlite_master SELECT * FROM hidden");
+}
+
 }  // namespace onecopy::ledger::testing

@@ -221,6 +221,18 @@ TEST_CASE("what can't be settled stops forwarding until it can, and is not lost"
     CHECK(bench.notices.back() == "settle_works");
 }
 
+TEST_CASE("a change by hand that can't be stored says why, and not that there was nothing to change") {
+    FaultyDisk::install();
+    ThreadBench bench(FaultyDisk::vfs);
+    const std::int64_t group = bench.offer(make_copy({"a@x"})).group;
+    FaultyDisk::sqlite_writes = FaultyDisk::Fault::full;
+    std::optional<Changed> changed;
+    bench.thread->change(Change::drop, {group}, [&](const Changed& one) { changed = one; });
+    REQUIRE(bench.until([&] { return changed.has_value(); }));
+    FaultyDisk::heal();
+    CHECK(changed->trouble == "no room on the disk");
+}
+
 TEST_CASE("a group that can't be read holds up no other, is told once, and is tried again by hand") {
     ThreadBench bench;
     Copy copy = make_copy({"a@x"});

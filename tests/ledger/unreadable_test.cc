@@ -188,13 +188,7 @@ TEST_CASE("an index that leads to a group that is not there is told when that is
     bench.offer(make_copy({"a@x.example"}));
     forward_all(bench, What::delivered);
     bench.close();
-    const std::string file = bench.path() + "/ledger.db";
-    Database(file, Database::Mode::read_write, "")
-        .exec(
-            "PRAGMA writable_schema=1; CREATE TABLE hidden AS SELECT * FROM sqlite_master WHERE name = 'groups_by_idle';"
-            "DELETE FROM sqlite_master WHERE name = 'groups_by_idle'");
-    Database(file, Database::Mode::read_write, "")
-        .exec("DELETE FROM groups; PRAGMA writable_schema=1; INSERT INTO sqlite_master SELECT * FROM hidden");
+    empty_all_but(bench.path(), "groups_by_idle");
     bench.open();
     bench.pass(hours(24 * 8));
     bench.spool().keep_house(true, bench.moment);
