@@ -33,7 +33,12 @@ struct Copy {
 
 /// What became of an offered copy. Any other status than `accepted` is answered 4xx, and nothing of the copy stays.
 struct Acceptance {
-    enum class Status { accepted, no_room, failed };
+    enum class Status {
+        accepted,
+        no_room,
+        comes_back,  // it is what is being sent from here: taken, it would be recorded as delivered, and nobody had it
+        failed,
+    };
     Status status = Status::failed;
     std::int64_t group = 0;
     std::int64_t copy = 0;                    // number of the copy within its group, from 1

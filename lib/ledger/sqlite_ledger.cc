@@ -395,14 +395,25 @@ StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
     return group;
 }
 
+/// By a server that leads back here before it has answered; one that is fetched once more while others wait for it looks the
+/// same, and is as well off with a later answer.
+bool SqliteLedger::comes_back(const Kin& kin, const Copy& copy, const Context& context) {
+    return kin.same && context.in_flight.contains(kin.same->id) && message::passed_through(copy.header, context.hostname);
+}
+
 Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context) {
     Kin kin = find_kin(copy.arriving, context);
     if (!kin.complete) return {};  // nobody knows who has it, and what is damaged is no place for more: the fetcher keeps it
+    Acceptance acceptance;
+    if (comes_back(kin, copy, context)) {
+        acceptance.status = Acceptance::Status::comes_back;
+        acceptance.group = kin.same->id;
+        return acceptance;
+    }
     bool is_new = !kin.same;
     StoredGroup group = is_new ? make_group(copy, context) : std::move(*kin.same);
     bool was_fixed = group.fixed;
     if (context.in_flight.contains(group.id)) group.fixed = true;  // what is being sent stays as it is
-    Acceptance acceptance;
     acceptance.status = Acceptance::Status::accepted;
     acceptance.group = group.id;
     acceptance.copy = ++group.copies;

@@ -387,6 +387,10 @@ void Intake::answered(const ledger::Acceptance& acceptance) {
         case Status::no_room:
             session_->finish(Reply(452, "4.3.1", "the disk is too full (spool.min_free); try again later"));
             break;
+        case Status::comes_back:
+            session_->finish(
+                Reply(451, "4.4.6", "it is being sent from here: does the server lead back (backend.servers)?"));
+            break;
         case Status::failed:
             session_->finish(Reply(451, "4.3.0", "the spool failed; try again later"));
             break;

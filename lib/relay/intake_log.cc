@@ -48,6 +48,11 @@ void log_merge(const CopySummary& copy, const ledger::Acceptance& acceptance) {
     if (acceptance.loop) log::warning("loop", {{"group", group}, {"message_id", id}, {"client", copy.client}});
 }
 
+const char* reason_of(ledger::Acceptance::Status status) {
+    using Status = ledger::Acceptance::Status;
+    return status == Status::no_room ? "no_room" : status == Status::comes_back ? "loop" : "failed";
+}
+
 }  // namespace
 
 CopySummary summarize(const ledger::Copy& copy) {
@@ -55,12 +60,17 @@ CopySummary summarize(const ledger::Copy& copy) {
 }
 
 void log_copy(const CopySummary& copy, const ledger::Acceptance& acceptance) {
-    if (acceptance.status != ledger::Acceptance::Status::accepted) {
-        log::warning("not_stored",
-                     {{"message_id", copy.arriving.identity.message_id},
-                      {"client", copy.client},
-                      {"sender", copy.arriving.sender},
-                      {"reason", acceptance.status == ledger::Acceptance::Status::no_room ? "no_room" : "failed"}});
+    using Status = ledger::Acceptance::Status;
+    if (acceptance.status == Status::comes_back) {
+        log::warning(
+            "loop",
+            {{"group", acceptance.group}, {"message_id", copy.arriving.identity.message_id}, {"client", copy.client}});
+    }
+    if (acceptance.status != Status::accepted) {
+        log::warning("not_stored", {{"message_id", copy.arriving.identity.message_id},
+                                    {"client", copy.client},
+                                    {"sender", copy.arriving.sender},
+                                    {"reason", reason_of(acceptance.status)}});
         return;
     }
     if (!log::enabled(base::Level::info)) return;

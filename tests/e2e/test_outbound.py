@@ -3,11 +3,33 @@
 import time
 import unittest
 
-from harness import PATIENCE, Case, until
+from harness import PATIENCE, Case, Refused, until
 from messages import Message, at, content_of, copies
 from sink import CLOSE, AtMost, First, Hooks, Refuse
 
 ALL = ("anna", "bert", "carl", "dora", "emil")
+
+
+class LeadsBack(Hooks):
+    """A relay that passes mail on to onecopyd itself, before it answers; until well() is called."""
+
+    def __init__(self):
+        self.daemon = None
+        self.answers = []
+
+    def well(self):
+        self.daemon = None
+
+    def dot(self, transaction):
+        if self.daemon is None:
+            return None
+        try:
+            self.daemon.send(transaction.sender, transaction.recipients, transaction.message)
+            self.answers.append("250")
+            return None
+        except Refused as refused:
+            self.answers.append(str(refused))
+            return self.answers[-1]
 
 
 class Outbound(Case):
@@ -70,6 +92,17 @@ class Outbound(Case):
         self.assertIn("no such user here", daemon.ctl("why", self.message.id))
         self.assertIn("no such user here", daemon.log())
         self.assert_nothing_left(daemon)
+
+    def test_a_server_that_leads_back_has_nothing_delivered(self):
+        hooks = self.received.hooks = LeadsBack()
+        daemon = hooks.daemon = self.start(delivery={"retry": ["1s"]})
+        self.send(daemon)
+        until(lambda: hooks.answers, what="mail that came back")
+        self.assertTrue(all(answer.startswith("451 4.4.6") for answer in hooks.answers), hooks.answers)
+        self.assertIn("loop", daemon.log())
+        self.assertEqual(len(until(lambda: daemon.json("list", "queued"), what="what is put off")), 1)
+        hooks.well()
+        self.wait_for(*ALL)
 
     def test_a_recipient_put_off_is_tried_again_alone(self):
         self.received.hooks = First("rcpt", "451 4.2.0 mailbox busy")

@@ -178,6 +178,28 @@ TEST_CASE("while a group is in flight its header stays and new recipients wait f
     CHECK(next.content->header.find("X-Less") == std::string::npos);
 }
 
+TEST_CASE("what comes back while it is being sent is not taken, since nobody would have it; later it is, and known") {
+    Bench bench;
+    bench.offer(make_copy({"a@x"}));
+    bench.pass(seconds(30));
+    Due due = bench.take_due().at(0);
+    Copy back = make_copy({"a@x", "b@x"});
+    back.header = due.content->header;
+    const Acceptance refused = bench.offer(back);
+    CHECK(refused.status == Acceptance::Status::comes_back);
+    CHECK(refused.group == due.group);
+    CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::merged});  // another copy is welcome
+    bench.settle_all(due, What::deferred, "451 4.4.6");
+    CHECK(bench.offer(back).verdicts == std::vector{Verdict::merged, Verdict::added});
+    bench.pass(std::chrono::minutes(5));
+    Due next = bench.take_due().at(0);
+    CHECK(next.recipients.size() == 2);
+    bench.settle_all(next, What::delivered);
+    const Acceptance known = bench.offer(back);
+    CHECK(known.verdicts == std::vector{Verdict::suppressed, Verdict::suppressed});
+    CHECK(known.loop);
+}
+
 TEST_CASE("wall clock jumps: running they change nothing, across a restart they are clamped and end no history") {
     const base::Duration hour = hours(1), day = hours(24), decade = hours(24 * 3650);
     for (base::Duration jump : {-hour, day, decade}) {
