@@ -95,6 +95,8 @@ public:
         for (const std::string& why : record_.unusable) wrong("the spool can't be used: " + why);
         submissions();
         turned_away();
+        attempts();
+        heard();
         sizes();
         for (const Taken& taken : record_.taken) {
             sender_of(taken).empty() && taken.content.find("multipart/report") != std::string::npos ? notice(taken)
@@ -215,6 +217,26 @@ private:
         for (const std::string& what : record_.rebuffs) wrong("5xx for " + what);
     }
 
+    void attempts() {
+        for (const Attempt& one : record_.attempts) {
+            if (one.code / 100 == 2 || one.code / 100 == 3) wrong("could be had: " + one.what);
+        }
+    }
+
+    /// Mail and password as backend.tls and backend.username say: the latter to this host alone without TLS.
+    void heard() {
+        const std::string& tls = record_.backend_tls;
+        for (const Heard& one : record_.heard) {
+            const bool password = one.what == Heard::What::password;
+            const std::string what = password ? "a password" : "mail";
+            const bool hidden = tls == "required" || tls == "verify" || (password && record_.backend_afar);
+            if (hidden && !one.secure) wrong(what + " in the clear");
+            if (tls == "verify" && !one.genuine) wrong(what + " for a server with another name");
+            if (!one.greeted) wrong(what + " without a greeting");
+            if (!password && record_.backend_log_in && !one.logged_in) wrong("mail without a log-in");
+        }
+    }
+
     void sizes() {
         std::map<std::size_t, std::size_t> recipients;
         for (const Taken& taken : record_.taken) recipients[taken.transaction] += taken.recipients.size();
@@ -280,9 +302,7 @@ private:
         std::vector<std::string> fields = got.fields;
         if (fields.empty() || !fields[0].starts_with("Received: from ") || fields[0].find("(onecopy)") == std::string::npos)
             return wrong("without our Received: " + sent.token);
-        const std::string protocol = record_.lmtp ? "LMTP" : sent.international ? "SMTP" : "ESMTP";
-        if (fields[0].find("with " + (sent.international ? "UTF8" + protocol : protocol) + " ") == std::string::npos)
-            wrong("our Received tells of another protocol: " + fields[0]);
+        if (!tells_protocol(fields[0], sent)) wrong("our Received tells of another protocol: " + fields[0]);
         fields.erase(fields.begin());
         std::string all;
         for (const std::string& field : got.fields) all += field;
@@ -294,6 +314,16 @@ private:
             return message(one).token == sent.token && is_header_of(fields, parse(one.header).fields, blind(sent.token));
         });
         if (!is_copy) wrong("a header that no copy had: " + sent.token);
+    }
+
+    /// As one of its copies came (RFC 3848).
+    bool tells_protocol(const std::string& received, const Message& sent) const {
+        const std::string name = record_.lmtp ? "LMTP" : sent.international ? "SMTP" : "ESMTP";
+        return std::ranges::any_of(record_.submissions, [&](const Submission& one) {
+            const std::string how = name + (one.secure ? "S" : "") + (one.logged_in ? "A" : "");
+            return message(one).token == sent.token &&
+                   received.find("with " + (sent.international ? "UTF8" + how : how) + " ") != std::string::npos;
+        });
     }
 
     using Copy = std::pair<std::string, std::string>;  // its header, a recipient
