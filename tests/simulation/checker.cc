@@ -16,6 +16,7 @@ using Key = std::pair<std::string, std::string>;  // identity of a message, reci
 constexpr Microseconds settle_time = 500 * millisecond;  // from the backend's 250 to our record, on a disk that works
 constexpr Microseconds stuck_time = 30 * second;         // the same after the disk works again
 constexpr Microseconds tolerance = 5 * second;
+constexpr Microseconds longest_answer = 5 * second;  // to the data, whatever the window and the backend are like
 constexpr Microseconds under_way_time = 3 * minute;  // a group with the backend at its slowest
 
 struct Mail {
@@ -167,6 +168,14 @@ private:
             if (code / 100 == 5) wrong("5xx for good mail: " + message(one).token);
             if (code != one.replies.front()) wrong("other answers for other recipients: " + message(one).token);
         }
+        if (one.acknowledged() && one.replied - one.offered > longest_answer && !on_bad_disk(one.offered))
+            wrong("an answer that somebody waited for: " + message(one).token);
+    }
+
+    bool on_bad_disk(Microseconds at) const {
+        return std::ranges::any_of(record_.bad_disk, [&](const auto& time) {
+            return time.first <= at + stuck_time && at <= time.second + stuck_time;
+        });
     }
 
     void note_named(const Message& one, const std::string& recipient) {
@@ -587,13 +596,10 @@ private:
     /// Who has it can be forgotten, where that can be stored and nobody else just did it. (Who waits may be on his way.)
     void denied(const Command& command) {
         if (!command.denied || command.what != Command::What::forget) return;
-        const bool on_bad_disk = std::ranges::any_of(record_.bad_disk, [&](const auto& time) {
-            return time.first <= command.asked + stuck_time && command.asked <= time.second + stuck_time;
-        });
         const auto times = std::ranges::count_if(record_.commands, [&](const Command& one) {
             return commanded(one, command.what, identity(command)) && std::abs(one.asked - command.asked) < stuck_time;
         });
-        if (!on_bad_disk && times == 1) wrong("who has it is not forgotten: " + command.token);
+        if (!on_bad_disk(command.asked) && times == 1) wrong("who has it is not forgotten: " + command.token);
     }
 
     void stays_dropped(const Command& command, const std::string& recipient) {

@@ -143,6 +143,12 @@ FAULTS = [
      "std::min(wall - stored.wall, longest_stop)"),
     ("wrong-clock-ends-history", "lib/ledger/clock.cc", "    if (stop == longest_stop && !paused_) left_out_ += stop;\n", ""),
     ("no-stop-is-too-long", "lib/ledger/clock.cc", "std::chrono::hours(24 * 7)", "std::chrono::hours(24 * 7 * 1000)"),
+    ("answer-waits-for-the-window", "lib/relay/intake.cc", "                            if (*weak) (*weak)->answered(acceptance);\n",
+     "                            if (!*weak) return;\n"
+     "                            (*weak)->wrong_password_ = std::make_unique<net::Timer>((*weak)->doors_.loop, [weak, acceptance] {\n"
+     "                                if (*weak) (*weak)->answered(acceptance);\n"
+     "                            });\n"
+     "                            (*weak)->wrong_password_->set((*weak)->settings_->observed_window);\n"),
     ("no-window", "lib/coalesce/rules.cc", "(since - now.history) + policy.window;", "(since - now.history);"),
     ("window-twice", "lib/coalesce/rules.cc", "(since - now.history) + policy.window;", "(since - now.history) + 2 * policy.window;"),
     ("clock-runs-fast", "lib/ledger/clock.cc", "ledger_ + (boot - boot_);", "ledger_ + 2 * (boot - boot_);"),

@@ -353,8 +353,11 @@ private:
         world_.after(world_.between(second, 3 * minute), [this] { backend_.mood.ill = false; });
     }
 
+    /// Often by who only seems to be the server, where that is looked at.
     void lose_tls() {
-        backend_.mood.tls_fault = static_cast<Backend::Mood::TlsFault>(1 + world_.below(6));
+        using enum Backend::Mood::TlsFault;
+        const bool verified = config_.backend.tls == config::BackendTls::verify && world_.chance(50);
+        backend_.mood.tls_fault = verified ? another_name : static_cast<Backend::Mood::TlsFault>(1 + world_.below(6));
         servers_fail();
     }
 
