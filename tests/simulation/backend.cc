@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/base64.h"
 #include "mail.h"
@@ -144,13 +145,14 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         input += bytes;
         while (listening && (chunk_left > 0 ? take_chunk() : take_line())) {
         }
+        input.erase(0, std::exchange(taken, 0));
     }
 
     bool take_line() {
-        const std::size_t end = input.find("\r\n");
+        const std::size_t end = input.find("\r\n", taken);
         if (end == input.npos) return false;
-        const std::string line = input.substr(0, end);
-        input.erase(0, end + 2);
+        const std::string line = input.substr(taken, end - taken);
+        taken = end + 2;
         in_data ? content_line(line) : command(line);
         return true;
     }
@@ -168,12 +170,12 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     }
 
     bool take_chunk() {
-        const std::size_t size = std::min(chunk_left, input.size());
-        content += input.substr(0, size);
-        input.erase(0, size);
+        const std::size_t size = std::min(chunk_left, input.size() - taken);
+        content += input.substr(taken, size);
+        taken += size;
         chunk_left -= size;
         if (chunk_left == 0) verdict();
-        return !input.empty();
+        return taken < input.size();
     }
 
     void command(const std::string& line) {
@@ -309,6 +311,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     std::string input, mail, content;
     std::vector<std::string> recipients, parameters;
     Microseconds due = 0;
+    std::size_t taken = 0;  // of the input
     std::size_t chunk_left = 0;
     const bool smtputf8, faulty;
     std::optional<TlsEnd> tls;

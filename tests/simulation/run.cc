@@ -27,7 +27,7 @@ using namespace onecopy;
 constexpr Microseconds troubled_time = 15 * minute, quiet_time = 150 * minute;
 constexpr unsigned most_noted_crashes = 2;  // a third one in a row sets mail aside
 /// Of Fetcher::password; the cheapest that is taken.
-constexpr const char* users_hash = "$5$rounds=1000$simulation$TmigU882.Y1JSk9rJJoi5GyPCMgyisLSYurjNJZAUU8";
+constexpr const char* users_hash = "$y$j0.$F5Jx5fExrKuPp53xLKQ..1$O3pJpV4hI96tpSKZehAzS1ioBvYIa4/A8UVSQRa.bg8";
 
 class Run {
 public:
