@@ -1,8 +1,12 @@
 #include "backend.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
+#include "base/base64.h"
 #include "mail.h"
+#include "tls_end.h"
 
 namespace simulation {
 
@@ -20,11 +24,19 @@ bool is_international(const std::string& mail) {
 
 struct Backend::Session : std::enable_shared_from_this<Session> {
     Session(Backend& owner, unsigned port, std::shared_ptr<Wire> connection)
-        : backend(owner), wire(std::move(connection)), smtputf8(owner.mood.smtputf8.contains(port)) {}
+        : backend(owner),
+          wire(std::move(connection)),
+          smtputf8(owner.mood.smtputf8.contains(port)),
+          faulty(owner.mood.faulty.contains(port)) {}
+
+    using TlsFault = Mood::TlsFault;
+    using LogInFault = Mood::LogInFault;
+    TlsFault tls_fault() const { return faulty ? backend.mood.tls_fault : TlsFault::none; }
+    LogInFault log_in_fault() const { return faulty ? backend.mood.log_in_fault : LogInFault::none; }
 
     void begin() {
         auto self = shared_from_this();
-        wire->handler.received = [self](const std::string& bytes) { self->received(bytes); };
+        wire->handler.received = [self](const std::string& bytes) { self->arrived(bytes); };
         wire->handler.ended = [self] { self->forget(); };
         if (trouble()) {
             say("421 4.3.2 not now\r\n");
@@ -50,10 +62,13 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         const Microseconds delay =
             backend.mood.slow && world->chance(5) ? world->between(0, 20 * second) : world->between(0, 5 * millisecond);
         due = std::max(due, world->now() + delay);
-        world->after(due - world->now(), [self = shared_from_this(), text, arrived] {
-            if (!self->dead) self->wire->send(text, arrived);
+        const std::string bytes = secure() ? TlsEnd::sealed(text) : text;
+        world->after(due - world->now(), [self = shared_from_this(), bytes, arrived] {
+            if (!self->dead) self->wire->send(bytes, arrived);
         });
     }
+
+    bool secure() const { return tls && tls->state() == TlsEnd::State::secure; }
 
     void bye() {
         world->after(due - world->now() + 1, [self = shared_from_this()] {
@@ -68,17 +83,76 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         wire->reset();
     }
 
+    void arrived(const std::string& bytes) {
+        if (!tls) return received(bytes);
+        if (tls_fault() == TlsFault::silent && !secure()) return;
+        if (tls_fault() == TlsFault::broken && !secure()) return cut();
+        std::string plain;
+        wire->send(tls->feed(bytes, plain));
+        if (tls->state() == TlsEnd::State::broken) return cut();
+        if (!plain.empty()) received(plain);
+    }
+
+    /// All that was said before is forgotten (RFC 3207 4.2).
+    void start_tls() {
+        if (!backend.mood.tls || tls || tls_fault() == TlsFault::not_offered) return say("502 5.5.1 no\r\n");
+        if (tls_fault() == TlsFault::refused) return say("454 4.7.0 not now\r\n");
+        const bool injected = tls_fault() == TlsFault::injected;
+        say(std::string("220 2.0.0 go\r\n") + (injected ? "250-backend.example\r\n250 PIPELINING\r\n" : ""));
+        genuine = tls_fault() != TlsFault::another_name;
+        tls = TlsEnd::server(genuine ? backend.mood.name : "another.example");
+        greeted = logged_in = false;
+        mail.clear();
+    }
+
+    void hear(Heard::What what) {
+        backend.record_.heard.push_back({what, secure(), secure() && genuine, greeted, logged_in});
+    }
+
+    void log_in(const std::string& line) {
+        const bool plain = line.starts_with("AUTH PLAIN ");
+        if (!greeted || (!plain && line != "AUTH LOGIN")) return say("504 5.5.4 no\r\n");
+        if (!plain) {
+            login_line = 1;
+            return say("334 VXNlcm5hbWU6\r\n");
+        }
+        const std::string response = line.substr(11), name = user;
+        hear(Heard::What::password);
+        end_of_log_in(std::ranges::any_of(backend.mood.passwords, [&](const std::string& one) {
+            return response == onecopy::base::base64('\0' + name + '\0' + one);
+        }));
+    }
+
+    void login_response(const std::string& line) {
+        if (login_line++ == 1) {
+            login_line = line == onecopy::base::base64(user) ? 2 : 0;
+            return say(login_line == 2 ? "334 UGFzc3dvcmQ6\r\n" : "535 5.7.8 who\r\n");
+        }
+        login_line = 0;
+        hear(Heard::What::password);
+        end_of_log_in(std::ranges::any_of(backend.mood.passwords,
+                                          [&](const std::string& one) { return line == onecopy::base::base64(one); }));
+    }
+
+    void end_of_log_in(bool right) {
+        if (log_in_fault() == LogInFault::put_off) return say("454 4.7.0 nobody knows\r\n");
+        if (log_in_fault() == LogInFault::senseless) return say("334 more\r\n");
+        logged_in = right && log_in_fault() != LogInFault::refused;
+        say(logged_in ? "235 2.7.0 ok\r\n" : "535 5.7.8 no\r\n");
+    }
+
     void received(const std::string& bytes) {
         input += bytes;
         while (listening && (chunk_left > 0 ? take_chunk() : take_line())) {
         }
+        input.erase(0, std::exchange(taken, 0));
     }
 
     bool take_line() {
-        const std::size_t end = input.find("\r\n");
+        const std::size_t end = input.find("\r\n", taken);
         if (end == input.npos) return false;
-        const std::string line = input.substr(0, end);
-        input.erase(0, end + 2);
+        const std::string line = input.substr(taken, end - taken);
+        taken = end + 2;
         in_data ? content_line(line) : command(line);
         return true;
     }
@@ -96,20 +170,25 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     }
 
     bool take_chunk() {
-        const std::size_t size = std::min(chunk_left, input.size());
-        content += input.substr(0, size);
-        input.erase(0, size);
+        const std::size_t size = std::min(chunk_left, input.size() - taken);
+        content += input.substr(taken, size);
+        taken += size;
         chunk_left -= size;
         if (chunk_left == 0) verdict();
-        return !input.empty();
+        return taken < input.size();
     }
 
     void command(const std::string& line) {
         if (backend.mood.trouble > 0 && world->chance(backend.mood.trouble / 4)) return cut();
         const std::string verb = line.substr(0, 4);
+        if (login_line > 0) return login_response(line);
         if (verb == (backend.mood.lmtp ? "LHLO" : "EHLO")) {
             if (ill(30)) return say("550 5.7.1 not you\r\n");
+            greeted = true;
             std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
+            if (backend.mood.tls && !tls && tls_fault() != TlsFault::not_offered) text += "250-STARTTLS\r\n";
+            const bool offers_log_in = !backend.mood.mechanisms.empty() && log_in_fault() != LogInFault::not_offered;
+            if (offers_log_in) text += "250-AUTH " + backend.mood.mechanisms + "\r\n";
             if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
             if (backend.mood.dsn) text += "250-DSN\r\n";
             if (backend.mood.chunking) text += "250-CHUNKING\r\n";
@@ -120,11 +199,17 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             recipients.clear();
             parameters.clear();
             if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
+            hear(Heard::What::mail);
+            if (backend.mood.wants_log_in && !logged_in) return say("530 5.7.0 authentication required\r\n");
             if (ill(50)) return say("530 5.7.0 authentication required\r\n");
             if (trouble()) return say("451 4.3.0 later\r\n");
             if (is_international(line) ? !smtputf8 : !is_ascii(line)) return say("555 5.6.7 no\r\n");
             mail = line;
             say("250 2.1.0 ok\r\n");
+        } else if (line == "STARTTLS") {
+            start_tls();
+        } else if (line.starts_with("AUTH ")) {
+            log_in(line);
         } else if (verb == "RCPT") {
             recipient(line);
         } else if (verb == "DATA") {
@@ -226,8 +311,14 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     std::string input, mail, content;
     std::vector<std::string> recipients, parameters;
     Microseconds due = 0;
+    std::size_t taken = 0;  // of the input
     std::size_t chunk_left = 0;
-    const bool smtputf8;
+    const bool smtputf8, faulty;
+    std::optional<TlsEnd> tls;
+    bool genuine = false;  // its certificate is the right one
+    bool greeted = false;  // by EHLO, since TLS began
+    bool logged_in = false;
+    unsigned login_line = 0;  // what AUTH LOGIN waits for: 1 the name, 2 the password
     bool in_data = false, listening = true, dead = false;
 };
 

@@ -25,7 +25,24 @@ public:
         std::size_t most_recipients = 1000;  // 452 beyond
         bool dsn = true, pipelining = true, chunking = false, lmtp = false;
         std::set<unsigned> smtputf8;  // the ports where it is offered
+        bool tls = false;             // is offered
+        std::string name;             // of its certificate
+        bool wants_log_in = false;
+        std::string mechanisms;           // of AUTH, that it offers; empty: none
+        std::set<std::string> passwords;  // any of which is right
+        std::set<unsigned> faulty;        // the ports where these two happen
+        enum class TlsFault {
+            none,
+            not_offered,
+            refused,
+            another_name,
+            broken,
+            silent,
+            injected
+        } tls_fault = TlsFault::none;
+        enum class LogInFault { none, not_offered, refused, put_off, senseless } log_in_fault = LogInFault::none;
     };
+    static constexpr const char* user = "onecopy";
     explicit Backend(Record& record) : record_(record) {}
 
     bool connected(unsigned port, const std::shared_ptr<Wire>& wire);

@@ -16,6 +16,7 @@ using Key = std::pair<std::string, std::string>;  // identity of a message, reci
 constexpr Microseconds settle_time = 500 * millisecond;  // from the backend's 250 to our record, on a disk that works
 constexpr Microseconds stuck_time = 30 * second;         // the same after the disk works again
 constexpr Microseconds tolerance = 5 * second;
+constexpr Microseconds longest_answer = 5 * second;  // to the data, whatever the window and the backend are like
 constexpr Microseconds under_way_time = 3 * minute;  // a group with the backend at its slowest
 
 struct Mail {
@@ -95,6 +96,8 @@ public:
         for (const std::string& why : record_.unusable) wrong("the spool can't be used: " + why);
         submissions();
         turned_away();
+        attempts();
+        heard();
         sizes();
         for (const Taken& taken : record_.taken) {
             sender_of(taken).empty() && taken.content.find("multipart/report") != std::string::npos ? notice(taken)
@@ -165,6 +168,14 @@ private:
             if (code / 100 == 5) wrong("5xx for good mail: " + message(one).token);
             if (code != one.replies.front()) wrong("other answers for other recipients: " + message(one).token);
         }
+        if (one.acknowledged() && one.replied - one.offered > longest_answer && !on_bad_disk(one.offered))
+            wrong("an answer that somebody waited for: " + message(one).token);
+    }
+
+    bool on_bad_disk(Microseconds at) const {
+        return std::ranges::any_of(record_.bad_disk, [&](const auto& time) {
+            return time.first <= at + stuck_time && at <= time.second + stuck_time;
+        });
     }
 
     void note_named(const Message& one, const std::string& recipient) {
@@ -213,6 +224,26 @@ private:
             if (record_.foreign != "reject" || !is_foreign(recipient)) wrong("5xx for a good recipient: " + recipient);
         }
         for (const std::string& what : record_.rebuffs) wrong("5xx for " + what);
+    }
+
+    void attempts() {
+        for (const Attempt& one : record_.attempts) {
+            if (one.code / 100 == 2 || one.code / 100 == 3) wrong("could be had: " + one.what);
+        }
+    }
+
+    /// Mail and password as backend.tls and backend.username say: the latter to this host alone without TLS.
+    void heard() {
+        const std::string& tls = record_.backend_tls;
+        for (const Heard& one : record_.heard) {
+            const bool password = one.what == Heard::What::password;
+            const std::string what = password ? "a password" : "mail";
+            const bool hidden = tls == "required" || tls == "verify" || (password && record_.backend_afar);
+            if (hidden && !one.secure) wrong(what + " in the clear");
+            if (tls == "verify" && !one.genuine) wrong(what + " for a server with another name");
+            if (!one.greeted) wrong(what + " without a greeting");
+            if (!password && record_.backend_log_in && !one.logged_in) wrong("mail without a log-in");
+        }
     }
 
     void sizes() {
@@ -280,9 +311,7 @@ private:
         std::vector<std::string> fields = got.fields;
         if (fields.empty() || !fields[0].starts_with("Received: from ") || fields[0].find("(onecopy)") == std::string::npos)
             return wrong("without our Received: " + sent.token);
-        const std::string protocol = record_.lmtp ? "LMTP" : sent.international ? "SMTP" : "ESMTP";
-        if (fields[0].find("with " + (sent.international ? "UTF8" + protocol : protocol) + " ") == std::string::npos)
-            wrong("our Received tells of another protocol: " + fields[0]);
+        if (!tells_protocol(fields[0], sent)) wrong("our Received tells of another protocol: " + fields[0]);
         fields.erase(fields.begin());
         std::string all;
         for (const std::string& field : got.fields) all += field;
@@ -294,6 +323,16 @@ private:
             return message(one).token == sent.token && is_header_of(fields, parse(one.header).fields, blind(sent.token));
         });
         if (!is_copy) wrong("a header that no copy had: " + sent.token);
+    }
+
+    /// As one of its copies came (RFC 3848).
+    bool tells_protocol(const std::string& received, const Message& sent) const {
+        const std::string name = record_.lmtp ? "LMTP" : sent.international ? "SMTP" : "ESMTP";
+        return std::ranges::any_of(record_.submissions, [&](const Submission& one) {
+            const std::string how = name + (one.secure ? "S" : "") + (one.logged_in ? "A" : "");
+            return message(one).token == sent.token &&
+                   received.find("with " + (sent.international ? "UTF8" + how : how) + " ") != std::string::npos;
+        });
     }
 
     using Copy = std::pair<std::string, std::string>;  // its header, a recipient
@@ -557,13 +596,10 @@ private:
     /// Who has it can be forgotten, where that can be stored and nobody else just did it. (Who waits may be on his way.)
     void denied(const Command& command) {
         if (!command.denied || command.what != Command::What::forget) return;
-        const bool on_bad_disk = std::ranges::any_of(record_.bad_disk, [&](const auto& time) {
-            return time.first <= command.asked + stuck_time && command.asked <= time.second + stuck_time;
-        });
         const auto times = std::ranges::count_if(record_.commands, [&](const Command& one) {
             return commanded(one, command.what, identity(command)) && std::abs(one.asked - command.asked) < stuck_time;
         });
-        if (!on_bad_disk && times == 1) wrong("who has it is not forgotten: " + command.token);
+        if (!on_bad_disk(command.asked) && times == 1) wrong("who has it is not forgotten: " + command.token);
     }
 
     void stays_dropped(const Command& command, const std::string& recipient) {

@@ -1,5 +1,9 @@
 #include "fetcher.h"
 
+#include <utility>
+
+#include "base/base64.h"
+
 namespace simulation {
 
 unsigned Fetcher::under_way = 0;
@@ -7,6 +11,11 @@ unsigned Fetcher::under_way = 0;
 namespace {
 
 constexpr unsigned most_tries = 40;
+
+/// Behind STARTTLS, by somebody who can't read what comes under TLS but would have it begin with his own (CVE-2011-0411).
+constexpr const char* injection =
+    "EHLO intruder.example\r\nMAIL FROM:<intruder@outside.example>\r\nRCPT TO:<p0q@corp.example>\r\nDATA\r\n"
+    "Subject: nobody sent this\r\n\r\nhello\r\n.\r\n";
 
 std::string stuffed(const std::string& text) {
     std::string out;
@@ -49,24 +58,142 @@ void Fetcher::start(Microseconds delay) {
 }
 
 void Fetcher::connect() {
-    if (++tries_ > most_tries) return end();
+    if (++tries_ > most_tries) {
+        if (record_.calm) record_.rebuffs.push_back("never taken: " + record_.messages[message_].token);
+        return end();
+    }
     const std::uint64_t session = ++session_;
-    wire_ = dial("127.0.0.1:2525");
+    wire_ = dial("127.0.0.1:2525", record_.from_afar);
     if (!wire_) return start(world->between(second, 20 * second));
     input_.clear();
     taken_.clear();
+    tls_.reset();
+    asked_.reset();
     step_ = 0;
-    smtputf8_ = quitting_ = false;
+    smtputf8_ = quitting_ = injected_ = logged_in_ = false;
     write_content();
     cut_at_ = world->chance(manner_.clumsy) ? 1 + world->below(steps() + pieces_.size()) : 0;
     auto self = shared_from_this();
     wire_->handler.received = [self, session](const std::string& bytes) {
-        if (self->session_ == session) self->received(bytes);
+        if (self->session_ == session) self->arrived(bytes);
     };
     wire_->handler.ended = [self, session] {
         if (self->session_ != session) return;
         self->quitting_ ? self->leave() : self->lost(world->between(second, 60 * second));
     };
+    plan();
+}
+
+/// Whom the host lets choose chooses anew each time.
+void Fetcher::plan() {
+    before_mail_.clear();
+    const bool must = record_.client_tls == "required" || (record_.client_auth == "required" && record_.from_afar);
+    const bool by_tls = must ? record_.client_tls != "implicit" : record_.client_tls == "starttls" && world->chance(60);
+    const bool implicit = record_.client_tls == "implicit";
+    const bool secure = by_tls || implicit;
+    if (record_.client_tls == "required" && world->chance(20)) before_mail_.push_back(Before::mail_too_early);
+    const bool hidden = record_.client_auth != "none" && record_.from_afar && !implicit;
+    if (hidden && world->chance(20)) before_mail_.push_back(Before::log_in_too_early);
+    if (by_tls) before_mail_.insert(before_mail_.end(), {Before::start_tls, Before::hello});
+    if (record_.client_auth == "required" && world->chance(20)) before_mail_.push_back(Before::mail_too_early);
+    const bool may_log_in = record_.client_auth != "none" && (secure || !record_.from_afar);
+    if (may_log_in && world->chance(10)) before_mail_.push_back(Before::wrong_password);
+    if (may_log_in && (record_.client_auth == "required" || world->chance(60)))
+        before_mail_.push_back(world->chance(50) ? Before::plain : Before::login);
+    if (!implicit) return;
+    tls_ = TlsEnd::client("", false);
+    wire_->send(tls_->begin());
+}
+
+void Fetcher::arrived(const std::string& bytes) {
+    if (!tls_) return received(bytes);
+    const bool shaking = tls_->state() == TlsEnd::State::handshake;
+    std::string plain;
+    wire_->send(tls_->feed(bytes, plain));
+    if (tls_->state() == TlsEnd::State::broken) return lost(world->between(second, 30 * second));
+    const bool secure = shaking && tls_->state() == TlsEnd::State::secure;
+    if (secure && world->chance(manner_.clumsy / 4)) return lost(world->between(second, 30 * second));
+    if (secure && record_.client_tls != "implicit") go_on_before_mail(0);
+    if (!plain.empty()) received(plain);
+}
+
+void Fetcher::say_hello() {
+    smtputf8_ = false;
+    say(record_.lmtp ? "LHLO fetcher.example\r\n" : "EHLO fetcher.example\r\n");
+}
+
+/// False: it is over, with the answer to EHLO or to the last of it.
+bool Fetcher::go_on_before_mail(int code) {
+    if (asked_ && !answered(*std::exchange(asked_, std::nullopt), code)) return true;
+    if (before_mail_.empty()) return false;
+    asked_ = before_mail_.front();
+    before_mail_.pop_front();
+    step_ = 1;  // and the next answer is one of EHLO's place
+    ask(*asked_);
+    return true;
+}
+
+void Fetcher::ask(Before what) {
+    const std::string name = user, secret = password;
+    const auto in_plain = [&](const std::string& word) {
+        say("AUTH PLAIN " + onecopy::base::base64('\0' + name + '\0' + word) + "\r\n");
+    };
+    switch (what) {
+        case Before::start_tls:
+            injected_ = !record_.calm && world->chance(10);
+            return say(std::string("STARTTLS\r\n") + (injected_ ? injection : ""));
+        case Before::hello:
+            return say_hello();
+        case Before::mail_too_early:
+            return say("MAIL FROM:<early@outside.example>\r\n");
+        case Before::log_in_too_early:
+            return in_plain("not the one");  // nobody says his own where it might be heard
+        case Before::wrong_password:
+            return in_plain(world->chance(50) ? "what it said" : "x");
+        case Before::plain:
+            return in_plain(secret);
+        case Before::login:
+            return say("AUTH LOGIN\r\n");
+        case Before::login_name:
+            return say(onecopy::base::base64(name) + "\r\n");
+        case Before::login_password:
+            return say(onecopy::base::base64(secret) + "\r\n");
+    }
+}
+
+/// False: nothing more is said for now.
+bool Fetcher::answered(Before what, int code) {
+    switch (what) {
+        case Before::start_tls:
+            if (code != 220 && !injected_) record_.rebuffs.push_back("STARTTLS");
+            if (code != 220 || world->chance(manner_.clumsy / 4)) return lost(world->between(second, 30 * second)), false;
+            tls_ = TlsEnd::client("", false);
+            wire_->send(tls_->begin());
+            return false;
+        case Before::hello:
+            return code == 250 || (lost(world->between(second, 30 * second)), false);
+        case Before::mail_too_early:
+        case Before::log_in_too_early:
+        case Before::wrong_password:
+            record_.attempts.push_back({what == Before::mail_too_early     ? "mail too early"
+                                        : what == Before::log_in_too_early ? "a log-in in the clear"
+                                                                           : "a log-in by a wrong password",
+                                        code});
+            return code != 421 || (lost(world->between(second, 30 * second)), false);
+        case Before::login:
+        case Before::login_name:
+            if (code != 334) break;
+            before_mail_.push_front(what == Before::login ? Before::login_name : Before::login_password);
+            return true;
+        case Before::plain:
+        case Before::login_password:
+            logged_in_ = code == 235;
+            if (logged_in_) return true;
+            break;
+    }
+    if (code / 100 == 5) record_.rebuffs.push_back("a good log-in");
+    lost(world->between(second, 30 * second));
+    return false;
 }
 
 void Fetcher::write_content() {
@@ -93,13 +220,16 @@ void Fetcher::received(const std::string& bytes) {
         const std::string line = input_.substr(0, end);
         input_.erase(0, end + 2);
         smtputf8_ = smtputf8_ || line.substr(4) == "SMTPUTF8";
+        const bool in_the_clear = record_.from_afar && !tls_;
+        if (in_the_clear && line.substr(4).starts_with("AUTH "))
+            record_.attempts.push_back({"to be asked for a password in the clear", 250});
         if (line.size() > 3 && line[3] == '-') continue;
         reply(std::atoi(line.c_str()));
     }
 }
 
 void Fetcher::say(const std::string& bytes) {
-    wire_->send(bytes);
+    wire_->send(tls_ ? TlsEnd::sealed(bytes) : bytes);
 }
 
 void Fetcher::reply(int code) {
@@ -107,6 +237,10 @@ void Fetcher::reply(int code) {
     const std::size_t rcpts = recipients_.size();
     if (quitting_) return code == 221 || code == 421 ? leave() : record_.submissions[submission_].replies.push_back(code);
     const std::size_t step = step_++;
+    if (step == 1 && asked_) {
+        if (go_on_before_mail(code)) return;
+        code = 250;  // whatever it was, mail may come now
+    }
     if (cut_at_ == step + 1) return lost(world->between(second, 30 * second));  // this answer was lost on the way
     if (step >= 2 + rcpts + pieces_.size()) return verdict(code);
     const bool of_rcpt = step >= 3 && step < rcpts + 3;
@@ -114,7 +248,8 @@ void Fetcher::reply(int code) {
     if (of_rcpt && code / 100 == 5) record_.turned_away.push_back(recipients_[step - 3]);
     if (!of_rcpt && code / 100 == 5) record_.rebuffs.push_back("step " + std::to_string(step) + " of " + message.token);
     if (code / 100 == 4 || (code / 100 == 5 && !of_rcpt)) return lost(world->between(second, 30 * second));
-    if (step == 0) return say(record_.lmtp ? "LHLO fetcher.example\r\n" : "EHLO fetcher.example\r\n");
+    if (step == 0) return say_hello();
+    if (step == 1 && go_on_before_mail(code)) return;
     if (step == 1 && message.international && !smtputf8_) return lost(world->between(second, 60 * second));
     if (step == 1) {
         const std::string smtputf8 = message.international ? " SMTPUTF8" : "";
@@ -136,7 +271,7 @@ void Fetcher::send_piece(std::size_t number) {
     const bool half = cut_at_ == steps() + number + 1;
     if (number + 1 == pieces_.size()) {
         submission_ = record_.submissions.size();
-        record_.submissions.push_back({message_, taken_, header_, {}, world->now(), 0, !half});
+        record_.submissions.push_back({message_, taken_, header_, {}, world->now(), 0, !half, tls_.has_value(), logged_in_});
     }
     if (!half) return say(bytes);
     say(bytes.substr(0, world->below(bytes.size() - 3)));

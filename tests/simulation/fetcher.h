@@ -1,9 +1,12 @@
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "record.h"
+#include "tls_end.h"
 #include "wire.h"
 
 namespace simulation {
@@ -20,9 +23,30 @@ public:
     Fetcher(Record& record, std::size_t message, std::vector<std::string> recipients, std::string trace, Manner manner);
     void start(Microseconds delay);
     static unsigned under_way;  // that have not ended
+    static constexpr const char* user = "fetcher";
+    static constexpr const char* password = "what it says";
 
 private:
+    /// What it says between EHLO and MAIL: TLS, who it is, and what is none of its business.
+    enum class Before {
+        start_tls,
+        hello,
+        mail_too_early,
+        log_in_too_early,
+        wrong_password,
+        plain,
+        login,
+        login_name,
+        login_password
+    };
+
     void connect();
+    void plan();
+    void arrived(const std::string& bytes);
+    void say_hello();
+    bool go_on_before_mail(int code);
+    bool answered(Before what, int code);
+    void ask(Before what);
     void write_content();
     std::size_t steps() const;
     void received(const std::string& bytes);
@@ -51,6 +75,11 @@ private:
     std::vector<std::string> pieces_;  // what follows the recipients: each is answered
     bool hasty_ = false;               // but no answer is awaited between them
     bool quitting_ = false;
+    std::deque<Before> before_mail_;
+    std::optional<Before> asked_;  // of them, and not answered yet
+    std::optional<TlsEnd> tls_;
+    bool injected_ = false;  // somebody on the way has added to what it said
+    bool logged_in_ = false;
 };
 
 }  // namespace simulation

@@ -1,5 +1,5 @@
 // The floor lib/net in a world without sockets: the same headers, other sources. Loop, timers and connections as the real
-// ones behave towards their owners (connection.h), without TLS.
+// ones behave towards their owners (connection.h); TLS as tls_end.h has it.
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -12,8 +12,11 @@
 #include "net/connection.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/tls.h"
+#include "tls_end.h"
 #include "wire.h"
 
+using simulation::TlsEnd;
 using simulation::Wire;
 using simulation::world;
 
@@ -25,9 +28,38 @@ struct event {
     bool pending = false;
 };
 
+/// What stand for OpenSSL's.
+struct ssl_ctx_st {
+    std::string certificate;
+    bool verifies = false;
+};
+struct ssl_st {
+    TlsEnd end;
+};
+
 namespace onecopy::net {
 
 using Task = std::function<void()>;
+
+void TlsDeleter::operator()(ssl_st* session) const {
+    delete session;
+}
+void TlsDeleter::operator()(ssl_ctx_st* context) const {
+    delete context;
+}
+
+TlsServer::TlsServer(const Settings& settings)
+    : context_(new ssl_ctx_st{settings.certificate, false}), expires_(base::wall_clock() + std::chrono::hours(24 * 365)) {}
+
+TlsSession TlsServer::session() const {
+    return TlsSession(new ssl_st{TlsEnd::server(context_->certificate)});
+}
+
+TlsClient::TlsClient(const Settings& settings) : context_(new ssl_ctx_st{"", settings.verify}) {}
+
+TlsSession TlsClient::session(const std::string& server_name) const {
+    return TlsSession(new ssl_st{TlsEnd::client(server_name, context_->verifies)});
+}
 
 namespace {
 
@@ -141,6 +173,12 @@ bool Timer::pending() const {
     return event_->pending;
 }
 
+namespace {
+
+enum class Layer { plain, starting, handshake, secure };
+
+}  // namespace
+
 struct Connection::State : std::enable_shared_from_this<State> {
     State(Loop& event_loop, Handler& owner)
         : loop(event_loop), handler(&owner), deadline(event_loop, [this] { deadline_passed(); }) {}
@@ -153,31 +191,52 @@ struct Connection::State : std::enable_shared_from_this<State> {
                 if (auto self = weak.lock()) what(*self);
             });
         };
-        wire->inside.received = [inside](const std::string& bytes) {
-            inside([&](State& self) {
-                if (self.farewell || self.ending) return;
-                self.input += bytes;
-                self.offer();
-            });
-        };
-        wire->inside.closed = [inside] {
-            inside([](State& self) {
-                self.peer_ended = true;
-                if (self.farewell) return self.end(self.farewell_reason);
-                self.offer();
-            });
-        };
+        wire->inside.received = [inside](const std::string& bytes) { inside([&](State& self) { self.came(bytes); }); };
+        wire->inside.closed = [inside] { inside([](State& self) { self.peer_closed(); }); };
         wire->inside.reset = [inside] {
             inside([](State& self) {
                 self.error = "Connection reset by peer";
-                self.end(Reason::reset);
+                self.end(self.shaking() ? Reason::tls : Reason::reset);
             });
         };
         wire->inside.drained = [inside](std::size_t bytes) { inside([bytes](State& self) { self.drained(bytes); }); };
     }
 
+    bool shaking() const { return layer == Layer::starting || layer == Layer::handshake; }
+
+    void came(const std::string& bytes) {
+        if (farewell || ending) return;
+        if (layer == Layer::starting) return void(unread += bytes);
+        if (!tls) {
+            input += bytes;
+            return offer();
+        }
+        send(tls->end.feed(bytes, input));
+        const TlsEnd::State state = tls->end.state();
+        if (state == TlsEnd::State::broken) {
+            error = tls->end.words();
+            return end(Reason::tls);
+        }
+        if (layer == Layer::handshake && state == TlsEnd::State::secure) {
+            layer = Layer::secure;
+            send_held();
+            handler->secured();
+        }
+        if (state == TlsEnd::State::ended) return peer_closed();
+        if (layer == Layer::secure) offer();
+    }
+
+    void peer_closed() {
+        if (ending || peer_ended) return;
+        if (shaking()) return refuse_tls("closed during the handshake");
+        peer_ended = true;
+        truncated = layer == Layer::secure && tls->end.state() != TlsEnd::State::ended;
+        if (farewell) return end(farewell_reason);
+        offer();
+    }
+
     void offer() {
-        while (handler && !paused && !ending && !farewell && !input.empty()) {
+        while (handler && !paused && !ending && !farewell && layer != Layer::starting && !input.empty()) {
             const std::string shown = input;
             std::string_view bytes = shown;
             handler->received(bytes);
@@ -185,13 +244,38 @@ struct Connection::State : std::enable_shared_from_this<State> {
             input.erase(0, taken);
             if (taken == 0) break;
         }
-        if (peer_ended && handler && !paused && !ending) end_after_writing(Reason::peer_closed);
+        if (!peer_ended || !handler || paused || ending) return;
+        truncated ? end(Reason::truncated) : end_after_writing(Reason::peer_closed);
+    }
+
+    /// Not before the owner has returned, and the output has left.
+    void start_tls(TlsSession made) {
+        if (ending || farewell) return;
+        layer = Layer::starting;
+        tls = std::move(made);
+        if (unwritten == 0) loop.defer([self = shared_from_this()] { self->begin_handshake(); });
+    }
+
+    void begin_handshake() {
+        if (ending || farewell || layer != Layer::starting) return;
+        if (!input.empty()) return refuse_tls("plaintext behind the start of TLS");
+        layer = Layer::handshake;
+        send(tls->end.begin());
+        const std::string first = std::exchange(unread, {});
+        if (!first.empty()) came(first);
+    }
+
+    void refuse_tls(const char* why) {
+        error = why;
+        end(Reason::tls);
     }
 
     void drained(std::size_t bytes) {
         unwritten -= bytes;
         if (farewell) {
             if (unwritten == 0) end(farewell_reason);
+        } else if (layer == Layer::starting) {
+            if (unwritten == 0) loop.defer([self = shared_from_this()] { self->begin_handshake(); });
         } else if (above && handler && unwritten < low_output) {
             above = false;
             handler->writable();
@@ -199,15 +283,26 @@ struct Connection::State : std::enable_shared_from_this<State> {
     }
 
     void write(std::string_view bytes) {
-        if (ending || farewell || bytes.empty() || !wire) return;
-        if (!world->effect()) return;
-        unwritten += bytes.size();
+        if (ending || farewell || truncated || bytes.empty() || !wire) return;
+        if (shaking()) return void(held += bytes);
+        send(tls ? TlsEnd::sealed(std::string(bytes)) : std::string(bytes));
         if (unwritten >= low_output) above = true;
-        wire->written(std::string(bytes));
+    }
+
+    void send_held() {
+        const std::string waiting = std::exchange(held, {});
+        write(waiting);
+    }
+
+    void send(const std::string& bytes) {
+        if (bytes.empty() || !world->effect()) return;
+        unwritten += bytes.size();
+        wire->written(bytes);
     }
 
     void end_after_writing(Reason reason) {
         if (ending || farewell) return;
+        if (shaking()) return end(reason);
         farewell = true;
         farewell_reason = reason;
         deadline.set(base::Duration(5000));
@@ -216,6 +311,7 @@ struct Connection::State : std::enable_shared_from_this<State> {
 
     void end(Reason reason) {
         if (ending) return;
+        if (layer == Layer::secure && !truncated && unwritten == 0) send(TlsEnd::close_notify());
         ending = true;
         deadline.clear();
         if (wire && !world->dead()) wire->left();
@@ -240,8 +336,12 @@ struct Connection::State : std::enable_shared_from_this<State> {
     std::function<void()> when_late;
     std::string input, error;
     Reason farewell_reason = Reason::done;
+    Layer layer = Layer::plain;
+    TlsSession tls;      // from start_tls() on
+    std::string unread;  // came since then, until the handshake begins
+    std::string held;    // written since then, until it is done
     std::size_t unwritten = 0;
-    bool paused = false, peer_ended = false, farewell = false, ending = false, above = false;
+    bool paused = false, peer_ended = false, truncated = false, farewell = false, ending = false, above = false;
 };
 
 Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -262,10 +362,11 @@ std::map<std::string, Listener::Accepted*> listening;
 }  // namespace
 
 std::unique_ptr<Connection> Connection::accepted(Loop& loop, int descriptor, Handler& handler,
-                                                 const std::shared_ptr<const TlsServer>&) {
+                                                 const std::shared_ptr<const TlsServer>& tls) {
     auto state = std::make_shared<State>(loop, handler);
     state->attach(coming.at(descriptor));
     coming.erase(descriptor);
+    if (tls) state->start_tls(tls->session());
     return std::unique_ptr<Connection>(new Connection(std::move(state)));
 }
 
@@ -289,17 +390,17 @@ std::unique_ptr<Connection> Connection::connect(Loop& loop, const SocketAddress&
     return connection;
 }
 
-void Connection::start_tls(const std::shared_ptr<const TlsServer>&) {
-    state_->end(Reason::tls);
+void Connection::start_tls(const std::shared_ptr<const TlsServer>& tls) {
+    state_->start_tls(tls->session());
 }
-void Connection::start_tls(const std::shared_ptr<const TlsClient>&, const std::string&) {
-    state_->end(Reason::tls);
+void Connection::start_tls(const std::shared_ptr<const TlsClient>& tls, const std::string& server_name) {
+    state_->start_tls(tls->session(server_name));
 }
 bool Connection::secure() const {
-    return false;
+    return state_->layer == Layer::secure;
 }
 std::string Connection::tls_description() const {
-    return {};
+    return secure() ? "TLSv1.3 SIMULATED" : "";
 }
 void Connection::write(std::string_view bytes) {
     state_->write(bytes);
@@ -428,7 +529,7 @@ void Wire::left() {
     });
 }
 
-std::shared_ptr<Wire> dial(const std::string& address) {
+std::shared_ptr<Wire> dial(const std::string& address, bool from_afar) {
     auto found = listening.find(address);
     if (found == listening.end() || world->dead()) return nullptr;
     auto wire = std::make_shared<Wire>();
@@ -437,7 +538,7 @@ std::shared_ptr<Wire> dial(const std::string& address) {
     coming[descriptor] = wire;
     sockaddr_in peer{};
     peer.sin_family = AF_INET;
-    peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    peer.sin_addr.s_addr = from_afar ? htonl(0xc0000207) : htonl(INADDR_LOOPBACK);  // 192.0.2.7
     turn([&] { (*found->second)(descriptor, reinterpret_cast<const sockaddr*>(&peer)); });
     return wire;
 }

@@ -1,5 +1,7 @@
 #include "node.h"
 
+#include <stdexcept>
+
 #include "base/log.h"
 #include "relay/policy.h"
 #include "world.h"
@@ -7,6 +9,17 @@
 namespace simulation {
 
 using namespace onecopy;
+
+namespace {
+
+/// Nothing is wrong with those files.
+relay::Credentials credentials_of(const config::Config& config) {
+    relay::CredentialsReading reading = relay::read_credentials(config);
+    if (!reading.problems.empty()) throw std::logic_error(reading.problems.front());
+    return std::move(reading.credentials);
+}
+
+}  // namespace
 
 Node::Node(const config::Config& config)
     : config_(config),
@@ -16,8 +29,9 @@ Node::Node(const config::Config& config)
           loop_.poster(), handler())),
       inbound_(std::make_unique<relay::Inbound>(loop_, *ledger_)) {
     loop_.each_turn(base::log::flush);
-    delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_, relay::Credentials{});
-    inbound_->configure(config_, {});
+    const relay::Credentials credentials = credentials_of(config_);
+    delivery_ = std::make_unique<relay::Delivery>(loop_, worker_, *ledger_, config_, credentials);
+    inbound_->configure(config_, credentials);
 }
 
 Node::~Node() {
@@ -43,9 +57,10 @@ ledger::LedgerThread::Handler Node::handler() {
 
 void Node::configure(const config::Config& config) {
     config_ = config;
-    inbound_->configure(config_, {});
+    const relay::Credentials credentials = credentials_of(config_);
+    inbound_->configure(config_, credentials);
     ledger_->configure(relay::rules_of(config_), config_.spool.min_free, config_.hostname);
-    delivery_->configure(config_, {});
+    delivery_->configure(config_, credentials);
 }
 
 void Node::stop(std::function<void()> done) {

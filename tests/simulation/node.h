@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "ledger/ledger_thread.h"
 #include "net/loop.h"
+#include "relay/credentials.h"
 #include "relay/delivery.h"
 #include "relay/inbound.h"
 

@@ -33,7 +33,8 @@ struct Submission {
     std::string header;                   // trace fields and the author's
     std::vector<int> replies;             // to the data, as far as they were read: one; by LMTP one for each recipient
     Microseconds offered = 0, replied = 0;
-    bool finished = false;  // all its bytes were sent
+    bool finished = false;                   // all its bytes were sent
+    bool secure = false, logged_in = false;  // the session that it was made in
 
     bool acknowledged() const { return !replies.empty() && replies.front() == 250; }
     /// It was taken, or nobody knows.
@@ -49,6 +50,22 @@ struct Taken {
     std::string mail;                  // the command
     std::vector<std::string> recipients, parameters;
     std::string content;
+};
+
+/// What a server of the backend heard at the beginning of something that not everybody may hear.
+struct Heard {
+    enum class What { mail, password };
+    What what = What::mail;
+    bool secure = false;     // under TLS
+    bool genuine = false;    // and from who holds the right certificate
+    bool greeted = false;    // after EHLO, anew under TLS
+    bool logged_in = false;  // by the right password
+};
+
+/// What a fetcher tried that must not be had.
+struct Attempt {
+    std::string what;
+    int code = 0;  // the answer
 };
 
 /// What an admin did to one message, as he saw it listed.
@@ -92,16 +109,24 @@ struct Record {
     bool calm = false;   // no fault, no jump, no restart: what is promised for good weather is looked at too
     std::string notify;  // sender, postmaster
     std::string postmaster;
-    std::set<std::string> match;          // what makes copies of one message
-    bool lmtp = false;                    // is spoken by fetchers
-    bool international = false;           // some mail is
-    bool has_strangers = false;           // people elsewhere, too, are in To
-    std::string foreign = "accept";       // what recipients elsewhere get: accept, ignore, reject
-    std::set<std::string> rewritten;      // domains that stand for ours where the fetcher, or the host's fields, say them
-    bool recovers = false;                // further recipients are read from Delivered-To,
-    std::string fallback;                 // and then this one is left out
-    bool observe = false;                 // every copy goes as it came, and nothing else counts
-    bool dsn = true;                      // the backend has it
+    std::set<std::string> match;       // what makes copies of one message
+    bool lmtp = false;                 // is spoken by fetchers
+    bool international = false;        // some mail is
+    bool has_strangers = false;        // people elsewhere, too, are in To
+    std::string foreign = "accept";    // what recipients elsewhere get: accept, ignore, reject
+    std::set<std::string> rewritten;   // domains that stand for ours where the fetcher, or the host's fields, say them
+    bool recovers = false;             // further recipients are read from Delivered-To,
+    std::string fallback;              // and then this one is left out
+    bool observe = false;              // every copy goes as it came, and nothing else counts
+    bool dsn = true;                   // the backend has it
+    std::string client_tls = "none";   // listen.tls
+    std::string client_auth = "none";  // listen.auth
+    bool from_afar = false;            // fetchers are on another host
+    std::string backend_tls = "none";  // backend.tls
+    bool backend_afar = false;         // its servers are on other hosts
+    bool backend_log_in = false;       // backend.username
+    std::vector<Heard> heard;
+    std::vector<Attempt> attempts;
     std::uint64_t counted_delivered = 0;  // recipients, by the ledger
     std::uint64_t left = 0;               // groups that wait at the end
 };

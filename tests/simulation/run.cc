@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "admin.h"
@@ -24,6 +26,8 @@ using namespace onecopy;
 
 constexpr Microseconds troubled_time = 15 * minute, quiet_time = 150 * minute;
 constexpr unsigned most_noted_crashes = 2;  // a third one in a row sets mail aside
+/// Of Fetcher::password; the cheapest that is taken.
+constexpr const char* users_hash = "$y$j0.$F5Jx5fExrKuPp53xLKQ..1$O3pJpV4hI96tpSKZehAzS1ioBvYIa4/A8UVSQRa.bg8";
 
 class Run {
 public:
@@ -41,6 +45,8 @@ public:
     Result run() {
         record_.calm = world_.chance(15);
         choose_config();
+        choose_client_security();
+        choose_backend_security();
         choose_backend();
         mail_.come_all();
         start();
@@ -67,7 +73,6 @@ private:
         config_.listen[0].protocol = record_.lmtp ? config::Protocol::lmtp : config::Protocol::smtp;
         config_.backend.servers = {"127.0.0.1:2501"};
         if (world_.chance(30)) config_.backend.servers.push_back("127.0.0.1:2502");
-        config_.backend.tls = config::BackendTls::none;
         config_.backend.connections = static_cast<unsigned>(1 + world_.below(4));
         config_.backend.max_recipients = static_cast<unsigned>(world_.chance(50) ? 100 : 1 + world_.below(4));
         config_.grouping.window = std::chrono::seconds(world_.chance(20) ? 0 : world_.chance(50) ? 30 : 90);
@@ -118,6 +123,69 @@ private:
         config_.recipients.fallback = {record_.fallback};
     }
 
+    template <typename Value, std::size_t count>
+    const std::pair<Value, const char*>& one_of(const std::pair<Value, const char*> (&choices)[count]) {
+        return choices[world_.below(count)];
+    }
+
+    /// TLS and AUTH of fetchers. Without TLS AUTH is for this host alone.
+    void choose_client_security() {
+        using enum config::ListenTls;
+        config::Listen& listen = config_.listen[0];
+        if (world_.chance(60))
+            std::tie(listen.tls, record_.client_tls) =
+                one_of({std::pair{none, "none"}, {starttls, "starttls"}, {required, "required"}, {implicit, "implicit"}});
+        if (world_.chance(30))
+            std::tie(listen.auth, record_.client_auth) =
+                one_of({std::pair{config::Auth::optional, "optional"}, {config::Auth::required, "required"}});
+        const bool may_be_afar = record_.client_auth != "required" || record_.client_tls != "none";
+        record_.from_afar = may_be_afar && world_.chance(50);
+        listen.allow.emplace_back("192.0.2.0/24");
+        config_.tls = {"cert.pem", "key.pem", config::TlsVersion::v1_2};
+        config_.users = disk_.root() + "/users";
+        write_file(config_.users, std::string(Fetcher::user) + ":" + users_hash + "\n");
+    }
+
+    /// The same of the backend, where what is asked for can be had when all is well.
+    void choose_backend_security() {
+        using enum config::BackendTls;
+        Backend::Mood& mood = backend_.mood;
+        config_.backend.tls = none;
+        if (world_.chance(70))
+            std::tie(config_.backend.tls, record_.backend_tls) = one_of(
+                {std::pair{none, "none"}, {opportunistic, "opportunistic"}, {required, "required"}, {verify, "verify"}});
+        record_.backend_log_in = world_.chance(40);
+        record_.backend_afar = (config_.backend.tls != none || !record_.backend_log_in) && world_.chance(50);
+        const bool needs_tls = config_.backend.tls == required || config_.backend.tls == verify ||
+                               (record_.backend_log_in && record_.backend_afar);
+        mood.tls = needs_tls || world_.chance(60);
+        mood.name = record_.backend_afar ? "192.0.2.1" : "127.0.0.1";
+        for (std::string& server : config_.backend.servers) server = mood.name + server.substr(server.find(':'));
+        if (!record_.calm && config_.backend.tls == opportunistic && !needs_tls && world_.chance(30))
+            lasting_fault_ = static_cast<Backend::Mood::TlsFault>(1 + world_.below(6));
+        mend_servers();
+        if (record_.backend_log_in) choose_log_in();
+    }
+
+    void choose_log_in() {
+        const char* mechanisms[] = {"PLAIN", "LOGIN", "GSSAPI LOGIN PLAIN"};
+        backend_.mood.mechanisms = mechanisms[world_.below(3)];
+        backend_.mood.wants_log_in = world_.chance(60);
+        backend_.mood.passwords = {"first one", "second one"};
+        config_.backend.username = Backend::user;
+        config_.backend.password_file = disk_.root() + "/password";
+        choose_password();
+    }
+
+    void choose_password() const {
+        if (record_.backend_log_in)
+            write_file(config_.backend.password_file, world->chance(50) ? "first one\n" : "second one\n");
+    }
+
+    static void write_file(const std::string& path, const std::string& text) {
+        std::ofstream(path, std::ios::trunc) << text;
+    }
+
     void choose_backend() {
         backend_.mood.dsn = record_.dsn = world_.chance(70);
         backend_.mood.pipelining = world_.chance(70);
@@ -166,6 +234,8 @@ private:
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { lose_smtputf8(); });
         some(20, [this] { fall_ill(); });
+        if (record_.backend_tls != "none") some(25, [this] { lose_tls(); });
+        if (record_.backend_log_in) some(25, [this] { lose_log_in(); });
         some(20, [this] { jump(); });
         some(10, [this] { sleep(); });
         some(20, [this] { reload(); });
@@ -283,6 +353,34 @@ private:
         world_.after(world_.between(second, 3 * minute), [this] { backend_.mood.ill = false; });
     }
 
+    /// Often by who only seems to be the server, where that is looked at.
+    void lose_tls() {
+        using enum Backend::Mood::TlsFault;
+        const bool verified = config_.backend.tls == config::BackendTls::verify && world_.chance(50);
+        backend_.mood.tls_fault = verified ? another_name : static_cast<Backend::Mood::TlsFault>(1 + world_.below(6));
+        servers_fail();
+    }
+
+    void lose_log_in() {
+        backend_.mood.log_in_fault = static_cast<Backend::Mood::LogInFault>(1 + world_.below(4));
+        servers_fail();
+    }
+
+    /// One, or all of them.
+    void servers_fail() {
+        const auto which = world_.below(3);
+        if (which == 0) backend_.mood.faulty = {2501};
+        if (which == 1) backend_.mood.faulty = {2502};
+        if (which == 2) backend_.mood.faulty = {2501, 2502};
+        world_.after(world_.between(second, 3 * minute), [this] { mend_servers(); });
+    }
+
+    void mend_servers() {
+        backend_.mood.faulty = {2501, 2502};
+        backend_.mood.tls_fault = lasting_fault_;
+        backend_.mood.log_in_fault = Backend::Mood::LogInFault::none;
+    }
+
     void fail_disk(Disk::Faults faults, Microseconds time) {
         world_.trace("the disk fails");
         disk_.set_faults(faults);
@@ -316,6 +414,7 @@ private:
         if (!runs()) return;
         config_.backend.connections = static_cast<unsigned>(1 + world_.below(4));
         config_.grouping.window = std::chrono::seconds(world_.below(60));
+        choose_password();
         world_.trace("reload");
         node_->configure(config_);
     }
@@ -399,6 +498,7 @@ private:
         world_.crash_after(0);
         backend_.mood.trouble = 0;
         backend_.mood.down = backend_.mood.ill = backend_.mood.slow = false;
+        mend_servers();
         backend_.mood.smtputf8 = smtputf8_;
     }
 
@@ -425,6 +525,7 @@ private:
     config::Config config_;
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
+    Backend::Mood::TlsFault lasting_fault_ = Backend::Mood::TlsFault::none;
     std::set<unsigned> smtputf8_;  // the backend's ports where it is offered
     Death death_ = Death::any;
     bool stopping_ = false, stopped_ = false, healed_ = false;

@@ -47,8 +47,8 @@ private:
 /// At once and together, as by the end of the machine behind them.
 void reset_all(const std::vector<std::weak_ptr<Wire>>& wires);
 
-/// Connects to where the process listens; null: nobody does.
-std::shared_ptr<Wire> dial(const std::string& address);
+/// Connects to where the process listens, from its host or not; null: nobody does.
+std::shared_ptr<Wire> dial(const std::string& address, bool from_afar);
 
 /// Who answers when the process connects to 127.0.0.1:port. False: refused.
 extern std::function<bool(unsigned port, const std::shared_ptr<Wire>&)> on_connect;
