@@ -134,6 +134,17 @@ class FullDisk(Case):
         self.sentinel(daemon, self.received)
         self.assertEqual(len(self.received.of(message.id)), 1)
 
+    def test_what_finds_no_room_at_the_final_dot_is_put_off_for_that(self):
+        daemon = self.start()
+        with daemon.raw() as client:
+            client.to_data()
+            foreign = self.occupy(leave=0)
+            client.send(big(1, size=100 << 10)[1] + b".\r\n")  # kept until then, since it is less than a piece
+            self.assertRegex(client.reply(), r"^452 .*4\.3\.1")
+        foreign.unlink()
+        until(lambda: self.accepts(daemon, 1), what="room again")
+        self.received.wait(1)
+
     def test_mail_held_on_a_full_disk_is_still_delivered_and_settled(self):
         self.received.stop()
         daemon = self.start()
