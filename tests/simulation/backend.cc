@@ -25,7 +25,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     void begin() {
         auto self = shared_from_this();
         wire->handler.received = [self](const std::string& bytes) { self->received(bytes); };
-        wire->handler.ended = [self] { self->forget(); };
+        wire->handler.ended = [self] { self->hung_up(); };
         if (trouble()) {
             say("421 4.3.2 not now\r\n");
             return bye();
@@ -39,6 +39,15 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         dead = true;
         listening = false;
         world->after(0, [to = wire] { to->handler = {}; });
+    }
+
+    /// What was taken here may be answered and not heard.
+    void hung_up() {
+        for (std::size_t number : answering) {
+            Taken& taken = backend.record_.taken[number];
+            if (!taken.told) taken.hung_up = world->now();
+        }
+        forget();
     }
 
     bool ill(unsigned percent) const { return backend.mood.ill && !backend.mood.late && world->chance(percent); }
@@ -107,8 +116,10 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     void command(const std::string& line) {
         if (backend.mood.trouble > 0 && world->chance(backend.mood.trouble / 4)) return cut();
         const std::string verb = line.substr(0, 4);
-        if (verb == (backend.mood.lmtp ? "LHLO" : "EHLO")) {
+        if (verb == (backend.mood.old ? "HELO" : backend.mood.lmtp ? "LHLO" : "EHLO")) {
             if (ill(30)) return say("550 5.7.1 not you\r\n");
+            mail.clear();
+            if (backend.mood.old) return say("250 backend.example\r\n");
             std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
             if (backend.mood.pipelining) text += "250-PIPELINING\r\n";
             if (backend.mood.dsn) text += "250-DSN\r\n";
@@ -116,12 +127,13 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             if (smtputf8) text += "250-SMTPUTF8\r\n";
             say(text + "250 SIZE 0\r\n");
         } else if (verb == "MAIL") {
-            mail.clear();
+            if (!mail.empty()) return say("503 5.5.1 one at a time\r\n");
             recipients.clear();
             parameters.clear();
             if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
             if (ill(50)) return say("530 5.7.0 authentication required\r\n");
             if (trouble()) return say("451 4.3.0 later\r\n");
+            if (backend.mood.old && !line.ends_with(">")) return say("555 5.5.4 what\r\n");
             if (is_international(line) ? !smtputf8 : !is_ascii(line)) return say("555 5.6.7 no\r\n");
             mail = line;
             say("250 2.1.0 ok\r\n");
@@ -133,9 +145,10 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             in_data = true;
             content.clear();
             say("354 go on\r\n");
-        } else if (verb == "BDAT" && backend.mood.chunking) {
+        } else if (verb == "BDAT" && backend.mood.chunking && !backend.mood.old) {
             begin_chunk(line);
         } else if (verb == "RSET") {
+            mail.clear();
             recipients.clear();
             parameters.clear();
             say("250 2.0.0 ok\r\n");
@@ -152,6 +165,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (ill(50)) return say("530 5.7.0 authentication required\r\n");
         const std::size_t from = line.find('<') + 1, to = line.find('>');
         const std::string address = line.substr(from, to - from);
+        if (backend.mood.old && !line.ends_with(">")) return say("555 5.5.4 what\r\n");
         if (!is_ascii(line) && !is_international(mail)) return say("553 5.6.7 no\r\n");
         if (backend.unknown.contains(address)) {
             backend.record_.refused[address] = "unknown";
@@ -180,6 +194,11 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     }
 
     void verdict() {
+        answer_content();
+        mail.clear();
+    }
+
+    void answer_content() {
         const std::size_t transaction = backend.record_.taken.size();
         if (!backend.mood.lmtp) return verdict(transaction, recipients, parameters);
         for (std::size_t i = 0; i < recipients.size() && listening; ++i)
@@ -215,8 +234,10 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         for (const std::string& one : whom) words += " " + one;
         world->trace(words);
         backend.record_.taken.push_back(std::move(taken));
+        if (backend.on_taken) backend.on_taken();
         if (trouble()) return cut();
         const bool part = trouble();
+        answering.push_back(number);
         say("250 2.0.0 taken\r\n", [&record = backend.record_, number] { record.taken[number].told = world->now(); });
         if (part) bye();
     }
@@ -225,6 +246,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     std::shared_ptr<Wire> wire;
     std::string input, mail, content;
     std::vector<std::string> recipients, parameters;
+    std::vector<std::size_t> answering;  // Record::taken
     Microseconds due = 0;
     std::size_t chunk_left = 0;
     const bool smtputf8;
