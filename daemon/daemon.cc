@@ -163,9 +163,9 @@ void Daemon::count_untold() {
 
 /// Once.
 void Daemon::check_spool() try {
-    const auto most_log = [this] { return std::uint64_t{ledger_->room() > 0 ? 1024u : 128u} << 20; };
+    const auto room = [this] { return ledger_->room(); };
     spool_check_ =
-        std::make_unique<SpoolCheck>(loop_, config_.spool.directory, most_log, [this](const SpoolCheck::Outcome& outcome) {
+        std::make_unique<SpoolCheck>(loop_, config_.spool.directory, room, [this](const SpoolCheck::Outcome& outcome) {
             if (!outcome.damage.empty()) found_damaged(outcome.damage);
             if (!outcome.trouble.empty()) log::warning("spool_unchecked", {{"detail", outcome.trouble}});
             spool_check_.reset();

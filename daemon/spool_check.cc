@@ -10,8 +10,8 @@ constexpr base::Duration between_looks{1000};
 
 }  // namespace
 
-SpoolCheck::SpoolCheck(net::Loop& loop, const std::string& directory, MostLog most_log, Ended ended)
-    : reader_(directory), second_(directory), watch_(loop, [this, directory, most_log] { watch_log(directory, most_log); }) {
+SpoolCheck::SpoolCheck(net::Loop& loop, const std::string& directory, Room room, Ended ended)
+    : reader_(directory), second_(directory), watch_(loop, [this, directory, room] { watch_log(directory, room); }) {
     done_ = std::async(std::launch::async, [this, post = loop.poster(), ended = std::move(ended)] {
         post([ended, outcome = look()] { ended(outcome); });
     });
@@ -31,10 +31,10 @@ void SpoolCheck::interrupt() {
     second_.interrupt();
 }
 
-void SpoolCheck::watch_log(const std::string& directory, const MostLog& most_log) {
+void SpoolCheck::watch_log(const std::string& directory, const Room& room) {
     std::error_code error;
     const std::uintmax_t length = std::filesystem::file_size(directory + "/ledger.db-wal", error);
-    if (!error && length > most_log()) gave_up_ = true;
+    if (!error && length > (room() > 0 ? most_log : most_log_without_room)) gave_up_ = true;
     if (gave_up_) interrupt();
     watch_.set(between_looks);
 }

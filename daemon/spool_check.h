@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <string>
@@ -21,11 +22,15 @@ public:
     };
     using Ended = std::function<void(const Outcome&)>;
 
-    /// The length of the log, in bytes, at which it gives up.
-    using MostLog = std::function<std::uint64_t()>;
+    /// How many bytes mail may still take: where there are none it gives up earlier.
+    using Room = std::function<std::uint64_t()>;
+
+    /// The length of the log, in bytes, beyond which it gives up.
+    static constexpr std::uint64_t most_log = std::uint64_t{1024} << 20;
+    static constexpr std::uint64_t most_log_without_room = std::uint64_t{128} << 20;
 
     /// Begins. Throws ledger::SpoolError where it can't look. `ended` is posted, and may destroy this.
-    SpoolCheck(net::Loop& loop, const std::string& directory, MostLog most_log, Ended ended);
+    SpoolCheck(net::Loop& loop, const std::string& directory, Room room, Ended ended);
     /// Ends it, wherever it is.
     ~SpoolCheck();
 
@@ -33,7 +38,7 @@ private:
     Outcome look();
     Outcome look_through();
     void interrupt();
-    void watch_log(const std::string& directory, const MostLog& most_log);
+    void watch_log(const std::string& directory, const Room& room);
 
     ledger::Reader reader_, second_;
     net::Timer watch_;

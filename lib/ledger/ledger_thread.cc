@@ -71,7 +71,7 @@ struct LedgerThread::State {
     State(Options options, base::Post post, Handler handler)
         : post_(std::move(post)),
           handler_(std::make_shared<const Handler>(std::move(handler))),
-          spool_(posix_files(), options.directory, options.vfs, {options.hostname, options.min_free, options.policy},
+          spool_(options.files, options.directory, options.vfs, {options.hostname, options.min_free, options.policy},
                  read_clocks()),
           room_(spool_.room()),
           smtputf8_(spool_.ledger().smtputf8()),

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/worker.h"
 #include "coalesce/rules.h"
+#include "ledger/files.h"
 #include "ledger/records.h"
 #include "ledger/spool_error.h"
 
@@ -25,6 +26,7 @@ public:
         std::uint64_t min_free = 0;
         coalesce::Policy policy;
         std::string vfs;  // SQLite's; empty: the default
+        Files& files = posix_files();
     };
 
     struct Handler {

@@ -25,13 +25,17 @@ struct Stand : relay::testing::House {
         offer(ledger::testing::make_copy({"a@x"}));
         ledger.reset();
     }
-    void look(std::uint64_t most_log = 1 << 20) {
-        check.emplace(
-            loop, directory.path(), [most_log] { return most_log; },
-            [this](const SpoolCheck::Outcome& found) {
-                outcome = found;
-                check.reset();
-            });
+    void look(SpoolCheck::Room room = [] { return 1; }) {
+        check.emplace(loop, directory.path(), std::move(room), [this](const SpoolCheck::Outcome& found) {
+            outcome = found;
+            check.reset();
+        });
+    }
+    /// Of that many bytes, which take no room.
+    void make_log(std::uint64_t length) const {
+        const std::string log = directory.path() + "/ledger.db-wal";
+        std::ofstream(log, std::ios::app).close();
+        std::filesystem::resize_file(log, length);
     }
 
     std::optional<SpoolCheck> check;
@@ -112,11 +116,23 @@ TEST_CASE("one that would not end by itself ends when it is destroyed") {
 TEST_CASE("one gives up as long as it keeps the log from being written over, and says so, and nothing of damage") {
     EndlessStand stand;
     Watch watch;
-    stand.look(1000);
+    stand.look();
     watch.looking();
-    std::ofstream(stand.directory.path() + "/ledger.db-wal", std::ios::app) << std::string(1001, 'x');
+    stand.make_log(SpoolCheck::most_log + 1);
     REQUIRE(stand.until([&] { return stand.outcome.has_value(); }));
     CHECK(stand.outcome->damage == "");
+    CHECK(stand.outcome->trouble == "so much mail came meanwhile that the ledger's log became too long");
+}
+
+TEST_CASE("one gives up earlier where there is no room, and not before") {
+    EndlessStand stand;
+    Watch watch;
+    unsigned looks = 0;
+    stand.look([&looks] { return ++looks < 2 ? 1 : 0; });
+    watch.looking();
+    stand.make_log(SpoolCheck::most_log_without_room + 1);
+    REQUIRE(stand.until([&] { return stand.outcome.has_value(); }));
+    CHECK(looks == 2);
     CHECK(stand.outcome->trouble == "so much mail came meanwhile that the ledger's log became too long");
 }
 

@@ -134,6 +134,17 @@ class FullDisk(Case):
         self.sentinel(daemon, self.received)
         self.assertEqual(len(self.received.of(message.id)), 1)
 
+    def test_a_last_piece_too_large_for_the_room_is_put_off_for_that(self):
+        daemon = self.start()
+        foreign = self.occupy(leave=(16 << 20) + (50 << 10))  # RESERVE, and less than what comes
+        daemon.ctl("release", "--all")  # whoever asks lets it look how much room there is
+        with daemon.raw() as client:
+            client.to_data().send(big(1, size=100 << 10)[1] + b".\r\n")
+            self.assertRegex(client.reply(), r"^452 .*4\.3\.1")
+        foreign.unlink()
+        until(lambda: self.accepts(daemon, 1), what="room again")
+        self.received.wait(1)
+
     def test_mail_held_on_a_full_disk_is_still_delivered_and_settled(self):
         self.received.stop()
         daemon = self.start()

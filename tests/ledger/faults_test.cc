@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "faulty_disk.h"
 #include "fixture.h"
@@ -170,10 +171,24 @@ TEST_CASE("a log that can't be written back is told, and is written back later")
     CHECK(bench.spool().keep_house(true, bench.moment).trouble.find("can't be written back") != std::string::npos);
     FaultyDisk::heal();
     CHECK(bench.spool().ledger().log_bytes() == 0);
+    FaultyDisk::bytes_written = 0;
     CHECK(bench.spool().keep_house(true, bench.moment).trouble == "");
+    CHECK(FaultyDisk::bytes_written > 0);
     FaultyDisk::bytes_written = 0;
     bench.spool().keep_house(true, bench.moment);
     CHECK_MESSAGE(FaultyDisk::bytes_written == 0, "all of it was");
+}
+
+TEST_CASE("a long log that can't be written back is told where there is no time for anything else, too") {
+    FaultyBench bench;
+    const std::string body(8 << 20, 'b');
+    for (int i = 0; !bench.spool().log_is_long(); ++i)
+        bench.offer(make_copy({"a@x"}, "<" + std::to_string(i) + "@x>", 1, body));
+    const bool idle = false;
+    FaultyDisk::sqlite_writes = Fault::io;
+    CHECK(bench.spool().keep_house(idle, bench.moment).trouble.find("can't be written back") != std::string::npos);
+    FaultyDisk::heal();
+    CHECK(bench.spool().keep_house(idle, bench.moment).trouble == "");
 }
 
 TEST_CASE("an upload that found no room is known as such") {
@@ -211,6 +226,18 @@ TEST_CASE("who reads keeps nobody waiting: where room is low the log is cut when
     }
     bench.spool().keep_house(true, bench.moment);
     CHECK(bench.log_size() == 0);
+}
+
+TEST_CASE("an orderly end waits for who reads just then, and leaves no log") {
+    FaultyBench bench;
+    bench.offer(make_copy({"a@x"}));
+    std::optional<Database> reading;
+    reading.emplace(bench.path() + "/ledger.db", Database::Mode::read_only, "");
+    reading->exec("BEGIN; SELECT count(*) FROM groups");
+    FaultyDisk::on_wait = [&reading] { reading.reset(); };
+    bench.close();
+    CHECK_MESSAGE(!reading, "it was waited for");
+    CHECK_FALSE(std::filesystem::exists(bench.path() + "/ledger.db-wal"));
 }
 
 TEST_CASE("a disk that has room for a commit, and none for what the log would grow by, takes it") {

@@ -87,6 +87,7 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
 
 int wait(sqlite3_vfs*, int microseconds) {
     ++FaultyDisk::waits;
+    if (FaultyDisk::on_wait) FaultyDisk::on_wait();
     return microseconds;
 }
 
@@ -118,12 +119,14 @@ std::atomic<int> FaultyDisk::calls_until = 0;
 std::atomic<char> FaultyDisk::unreadable = '\0';
 std::atomic<std::uint64_t> FaultyDisk::bytes_written = 0;
 std::atomic<unsigned> FaultyDisk::waits = 0;
+std::function<void()> FaultyDisk::on_wait;
 
 void FaultyDisk::heal() {
     sqlite_writes = Fault::none;
     sqlite_syncs = Fault::none;
     calls_until = 0;
     unreadable = '\0';
+    on_wait = nullptr;
 }
 
 void FaultyDisk::install() {

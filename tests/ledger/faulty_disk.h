@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,7 +20,9 @@ struct FaultyDisk {
     /// Pages that hold a long run of that character and nothing else can't be read; 0: all can be.
     static std::atomic<char> unreadable;
     static std::atomic<std::uint64_t> bytes_written;
-    static std::atomic<unsigned> waits;  // of SQLite's, for what another connection keeps from being done; they take no time
+    /// SQLite's, for what another connection keeps from being done: how many, and what happens in each. They take no time.
+    static std::atomic<unsigned> waits;
+    static std::function<void()> on_wait;
     static void heal();
     static void install();
 };

@@ -21,7 +21,7 @@ namespace {
 /// A ledger's thread, with the test's own thread as the loop.
 class ThreadBench {
 public:
-    explicit ThreadBench(std::string vfs = "") : vfs_(std::move(vfs)) {
+    explicit ThreadBench(std::string vfs = "", Files& files = posix_files()) : vfs_(std::move(vfs)), files_(files) {
         policy.window = base::Duration(0);
         start();
     }
@@ -34,7 +34,7 @@ public:
         handler.damaged = [this](const std::string& damage) { damages.push_back(damage); };
         handler.notice = [this](base::Level, std::string event, std::string) { notices.push_back(std::move(event)); };
         thread.emplace(
-            LedgerThread::Options{directory_.path(), "proxy.example", 0, policy, vfs_},
+            LedgerThread::Options{directory_.path(), "proxy.example", 0, policy, vfs_, files_},
             [this](std::function<void()> task) { tasks_.push(std::move(task)); }, std::move(handler));
     }
     /// Runs what the thread posts until the condition holds.
@@ -79,6 +79,7 @@ public:
 
 private:
     std::string vfs_;
+    Files& files_;
     TemporaryDirectory directory_;
     base::Queue<std::function<void()>> tasks_;
 
@@ -141,6 +142,19 @@ TEST_CASE("pieces are answered, and their body comes back") {
     CHECK(bench.due[0].content->extents.size() == 3);
     copy.upload = 6;
     CHECK_MESSAGE(bench.offer(copy).status == Acceptance::Status::failed, "nobody uploaded that");
+}
+
+TEST_CASE("an upload whose last piece finds no room is told to be that, though there is room for others") {
+    FaultyFiles files;
+    ThreadBench bench("", files);
+    bool written = false;
+    bench.thread->append(5, "piece", [&](bool ok) { written = ok; });
+    REQUIRE(bench.until([&] { return written; }));
+    Copy copy = make_copy({"a@x"});
+    copy.upload = 5;
+    files.append_fails = true;
+    CHECK(bench.offer(copy).status == Acceptance::Status::no_room);
+    CHECK(bench.offer(make_copy({"a@x"}, "<2@x>")).status == Acceptance::Status::accepted);
 }
 
 TEST_CASE("an orderly end stores what the backend said") {

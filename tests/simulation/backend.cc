@@ -37,7 +37,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     void begin() {
         auto self = shared_from_this();
         wire->handler.received = [self](const std::string& bytes) { self->arrived(bytes); };
-        wire->handler.ended = [self] { self->forget(); };
+        wire->handler.ended = [self] { self->hung_up(); };
         if (trouble()) {
             say("421 4.3.2 not now\r\n");
             return bye();
@@ -51,6 +51,15 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         dead = true;
         listening = false;
         world->after(0, [to = wire] { to->handler = {}; });
+    }
+
+    /// What was taken here may be answered and not heard.
+    void hung_up() {
+        for (std::size_t number : answering) {
+            Taken& taken = backend.record_.taken[number];
+            if (!taken.told) taken.hung_up = world->now();
+        }
+        forget();
     }
 
     bool ill(unsigned percent) const { return backend.mood.ill && !backend.mood.late && world->chance(percent); }
@@ -182,9 +191,11 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (backend.mood.trouble > 0 && world->chance(backend.mood.trouble / 4)) return cut();
         const std::string verb = line.substr(0, 4);
         if (login_line > 0) return login_response(line);
-        if (verb == (backend.mood.lmtp ? "LHLO" : "EHLO")) {
+        if (verb == (backend.mood.old ? "HELO" : backend.mood.lmtp ? "LHLO" : "EHLO")) {
             if (ill(30)) return say("550 5.7.1 not you\r\n");
             greeted = true;
+            mail.clear();
+            if (backend.mood.old) return say("250 backend.example\r\n");
             std::string text = "250-backend.example\r\n250-8BITMIME\r\n";
             if (backend.mood.tls && !tls && tls_fault() != TlsFault::not_offered) text += "250-STARTTLS\r\n";
             const bool offers_log_in = !backend.mood.mechanisms.empty() && log_in_fault() != LogInFault::not_offered;
@@ -195,7 +206,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             if (smtputf8) text += "250-SMTPUTF8\r\n";
             say(text + "250 SIZE 0\r\n");
         } else if (verb == "MAIL") {
-            mail.clear();
+            if (!mail.empty()) return say("503 5.5.1 one at a time\r\n");
             recipients.clear();
             parameters.clear();
             if (backend.on_poison && line.find(Mail::poisoner) != std::string::npos) return backend.on_poison();
@@ -203,6 +214,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             if (backend.mood.wants_log_in && !logged_in) return say("530 5.7.0 authentication required\r\n");
             if (ill(50)) return say("530 5.7.0 authentication required\r\n");
             if (trouble()) return say("451 4.3.0 later\r\n");
+            if (backend.mood.old && !line.ends_with(">")) return say("555 5.5.4 what\r\n");
             if (is_international(line) ? !smtputf8 : !is_ascii(line)) return say("555 5.6.7 no\r\n");
             mail = line;
             say("250 2.1.0 ok\r\n");
@@ -218,9 +230,10 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
             in_data = true;
             content.clear();
             say("354 go on\r\n");
-        } else if (verb == "BDAT" && backend.mood.chunking) {
+        } else if (verb == "BDAT" && backend.mood.chunking && !backend.mood.old) {
             begin_chunk(line);
         } else if (verb == "RSET") {
+            mail.clear();
             recipients.clear();
             parameters.clear();
             say("250 2.0.0 ok\r\n");
@@ -237,6 +250,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (ill(50)) return say("530 5.7.0 authentication required\r\n");
         const std::size_t from = line.find('<') + 1, to = line.find('>');
         const std::string address = line.substr(from, to - from);
+        if (backend.mood.old && !line.ends_with(">")) return say("555 5.5.4 what\r\n");
         if (!is_ascii(line) && !is_international(mail)) return say("553 5.6.7 no\r\n");
         if (backend.unknown.contains(address)) {
             backend.record_.refused[address] = "unknown";
@@ -265,6 +279,11 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     }
 
     void verdict() {
+        answer_content();
+        mail.clear();
+    }
+
+    void answer_content() {
         const std::size_t transaction = backend.record_.taken.size();
         if (!backend.mood.lmtp) return verdict(transaction, recipients, parameters);
         for (std::size_t i = 0; i < recipients.size() && listening; ++i)
@@ -300,8 +319,10 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         for (const std::string& one : whom) words += " " + one;
         world->trace(words);
         backend.record_.taken.push_back(std::move(taken));
+        if (backend.on_taken) backend.on_taken();
         if (trouble()) return cut();
         const bool part = trouble();
+        answering.push_back(number);
         say("250 2.0.0 taken\r\n", [&record = backend.record_, number] { record.taken[number].told = world->now(); });
         if (part) bye();
     }
@@ -310,6 +331,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
     std::shared_ptr<Wire> wire;
     std::string input, mail, content;
     std::vector<std::string> recipients, parameters;
+    std::vector<std::size_t> answering;  // Record::taken
     Microseconds due = 0;
     std::size_t taken = 0;  // of the input
     std::size_t chunk_left = 0;

@@ -21,6 +21,7 @@ public:
         bool down = false;                   // refuses connections
         bool ill = false;                    // 5xx where it is about us and not about the mail
         bool late = false;                   // and that of the content alone
+        bool old = false;                    // knows HELO alone, and no extension
         bool slow = false;                   // takes up to 20 seconds for an answer, now and then
         std::size_t most_recipients = 1000;  // 452 beyond
         bool dsn = true, pipelining = true, chunking = false, lmtp = false;
@@ -48,6 +49,7 @@ public:
     bool connected(unsigned port, const std::shared_ptr<Wire>& wire);
     void die();  // it is down from now on, and its connections are gone
     Mood mood;
+    std::function<void()> on_taken;              // mail, and nothing was said of it yet
     std::function<void()> on_poison;             // MAIL from Mail::poisoner has come
     std::set<std::string> unknown;               // 550 at RCPT
     std::set<std::string> spoilers;              // 550 at the dot, for whoever is with them

@@ -99,6 +99,7 @@ public:
         attempts();
         heard();
         sizes();
+        answers();
         for (const Taken& taken : record_.taken) {
             sender_of(taken).empty() && taken.content.find("multipart/report") != std::string::npos ? notice(taken)
                                                                                                     : mail(taken);
@@ -252,6 +253,15 @@ private:
         for (const auto& [transaction, size] : recipients) {
             if (size > record_.most_recipients)
                 wrong("too many recipients in a transaction: " + record_.taken[transaction].mail);
+        }
+    }
+
+    /// Who has sent the content waits for what is said of it, when he is to end, too. (What he sent before he died may be
+    /// on its way.)
+    void answers() {
+        for (const Taken& taken : record_.taken) {
+            if (taken.hung_up && !died_within(taken.at - tolerance, *taken.hung_up))
+                wrong("the answer was not awaited: " + taken.mail);
         }
     }
 
@@ -459,8 +469,11 @@ private:
     /// The backend took it, and we may not know.
     bool uncertain(const Taken& taken) const {
         if (!taken.told) return true;
-        const Microseconds until = known_by(taken);
-        return std::ranges::any_of(record_.deaths, [&](Microseconds death) { return taken.at <= death && death <= until; });
+        return died_within(taken.at, known_by(taken));
+    }
+
+    bool died_within(Microseconds begin, Microseconds end) const {
+        return std::ranges::any_of(record_.deaths, [&](Microseconds death) { return begin <= death && death <= end; });
     }
 
     const std::vector<Delivery>& deliveries(const Key& key) const {

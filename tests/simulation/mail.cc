@@ -85,6 +85,11 @@ void Mail::large_one_comes() {
     bring(record_.messages.size() - 1, 0, {});
 }
 
+void Mail::international_one_comes() {
+    record_.messages.push_back(write(Body::any, 100));
+    bring(record_.messages.size() - 1, 0, {});
+}
+
 void Mail::poison_comes() {
     Message message = write(Body::small);
     message.sender = poisoner;
@@ -107,13 +112,13 @@ void Mail::comes_again(const std::string& token, const std::string& sender) {
     }
 }
 
-Message Mail::write(Body body) {
+Message Mail::write(Body body, unsigned international) {
     const std::string number = std::to_string(written_++);
     Message message;
     message.token = "tok" + number + "en";
     message.message_id = "<" + number + "@outside.example>";
     // What servers offer is known when the first mail has gone.
-    message.international = record_.international && body == Body::any && written_ > 1 && world->chance(70);
+    message.international = record_.international && body == Body::any && written_ > 1 && world->chance(international);
     message.sender = world->chance(10) ? "" : "sender" + number + "@outside.example";
     if (message.international && !message.sender.empty() && world->chance(50)) message.sender = "\u00e9" + message.sender;
     if (world->chance(15)) message.mail_parameters = " RET=HDRS ENVID=e" + number;

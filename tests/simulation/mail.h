@@ -22,6 +22,7 @@ public:
     /// One with which the process will crash whenever it begins to send it: known by its sender.
     void poison_comes();
     static constexpr const char* poisoner = "poison@outside.example";
+    void international_one_comes();
     /// A small one for a single recipient now, which nobody brings again once it was refused.
     void one_comes_once();
 
@@ -30,7 +31,7 @@ public:
 
 private:
     enum class Body { any, small, large };
-    Message write(Body body);
+    Message write(Body body, unsigned international = 70);  // chance that it is, where some mail is
     static void write_header(Message& message);
     static void write_body(Message& message, Body body);
     std::string spelled(const std::string& recipient) const;

@@ -45,9 +45,10 @@ struct Submission {
 struct Taken {
     std::size_t transaction = 0;
     Microseconds at = 0;
-    std::optional<Microseconds> told;  // when its 250 was with the process
-    Microseconds ended = 0;            // when the last of the transaction's answers was given, or it was cut
-    std::string mail;                  // the command
+    std::optional<Microseconds> told;     // when its 250 was with the process
+    std::optional<Microseconds> hung_up;  // when the process did, before that
+    Microseconds ended = 0;               // when the last of the transaction's answers was given, or it was cut
+    std::string mail;                     // the command
     std::vector<std::string> recipients, parameters;
     std::string content;
 };

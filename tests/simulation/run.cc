@@ -48,6 +48,8 @@ public:
         choose_client_security();
         choose_backend_security();
         choose_backend();
+        choose_age();
+        choose_limit();
         mail_.come_all();
         start();
         if (!record_.calm) plan_trouble();
@@ -212,6 +214,24 @@ private:
         }
     }
 
+    /// A server from before EHLO (RFC 5321 3.2) offers nothing.
+    void choose_age() {
+        const config::Backend& backend = config_.backend;
+        const bool may_be = !backend_.mood.lmtp && backend.tls == config::BackendTls::none && backend.username.empty();
+        if (record_.calm || !may_be || !world_.chance(6)) return;
+        backend_.mood.old = true;
+        record_.dsn = record_.international = false;
+        backend_.mood.smtputf8 = smtputf8_ = {};
+    }
+
+    /// In good weather whoever is one too many goes at once, and not when the retry comes.
+    void choose_limit() {
+        if (!record_.calm || world_.chance(50)) return;
+        backend_.mood.most_recipients = 1 + world_.below(3);
+        record_.most_recipients = std::min(record_.most_recipients, backend_.mood.most_recipients);
+        config_.delivery.retry = {std::chrono::minutes(10)};
+    }
+
     std::string somebody() { return Mail::person(world_.below(record_.international ? 10 : 8)); }
 
     void plan_trouble() {
@@ -230,9 +250,14 @@ private:
         some(6, [this] { full_disk(); });
         if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
         some(25, [this] { stop(); });
+        backend_.on_taken = [this] {
+            if (!healed_ && world_.chance(2)) world_.after(0, [this] { stop(); });
+        };
         some(20, [this] { world_.chance(50) ? backend_.die() : void(backend_.mood.down = true); });
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { lose_smtputf8(); });
+        if (record_.international && smtputf8_ == std::set{2502u})
+            world_.after(troubled_time - world_.between(5 * minute, 8 * minute), [this] { gain_smtputf8_late(); });
         some(20, [this] { fall_ill(); });
         if (record_.backend_tls != "none") some(25, [this] { lose_tls(); });
         if (record_.backend_log_in) some(25, [this] { lose_log_in(); });
@@ -344,6 +369,17 @@ private:
     void lose_smtputf8() {
         backend_.mood.smtputf8.clear();
         world_.after(world_.between(second, 5 * minute), [this] { backend_.mood.smtputf8 = smtputf8_; });
+    }
+
+    /// When all is well the second of two servers alone has it, but both said that they lack it when mail that needs it was
+    /// to go: who never asks the second one again sends it to the first for ever.
+    void gain_smtputf8_late() {
+        backend_.mood.smtputf8 = {2501, 2502};
+        mail_.one_comes_once();  // and fetchers know of it when that has gone
+        world_.after(2 * minute, [this] {
+            backend_.mood.smtputf8.clear();
+            mail_.international_one_comes();
+        });
     }
 
     /// No mail fails by that.
