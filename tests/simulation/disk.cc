@@ -143,6 +143,19 @@ void Disk::note_crash() {
     ::syscall(SYS_close, descriptor);
 }
 
+Disk::Outside::Outside(Disk& one) : disk_(one) {
+    disk = nullptr;
+}
+
+Disk::Outside::~Outside() {
+    disk = &disk_;
+}
+
+void Disk::is_safe(const std::string& path) {
+    state_->files.erase(path);
+    std::erase_if(state_->names, [&](const Name& one) { return one.path == path; });
+}
+
 namespace {
 
 /// Whose changes are noted. The index of the log is made anew after a start, and a lock is no content.

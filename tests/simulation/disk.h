@@ -37,6 +37,19 @@ public:
     /// A fault of its own (SIGSEGV) was noted by the process.
     void note_crash();
 
+    /// As long as it lives no file is the process's: nothing fails, and nothing of it is noted.
+    class Outside {
+    public:
+        explicit Outside(Disk& disk);
+        ~Outside();
+        Outside(const Outside&) = delete;
+
+    private:
+        Disk& disk_;
+    };
+    /// Somebody else has written that file anew, and synced it and its name.
+    void is_safe(const std::string& path);
+
     struct State;
     State& state() { return *state_; }
     void count_fault() { ++made_; }

@@ -15,6 +15,7 @@
 #include "mail.h"
 #include "node.h"
 #include "record.h"
+#include "spool_versions.h"
 #include "world.h"
 
 namespace simulation {
@@ -32,7 +33,8 @@ public:
           disk_("/dev/shm/onecopy-simulation." + std::to_string(::getpid())),
           backend_(record_),
           mail_(record_),
-          admin_(record_, mail_, disk_.spool()) {
+          admin_(record_, mail_, disk_.spool()),
+          versions_(record_, disk_) {
         base::log::set_level(tracing ? base::Level::debug : base::Level::error);
         on_connect = [this](unsigned port, const std::shared_ptr<Wire>& wire) { return backend_.connected(port, wire); };
         Fetcher::under_way = 0;
@@ -42,6 +44,7 @@ public:
         record_.calm = world_.chance(15);
         choose_config();
         choose_backend();
+        choose_versions();
         mail_.come_all();
         start();
         if (!record_.calm) plan_trouble();
@@ -144,6 +147,12 @@ private:
         }
     }
 
+    /// What version 1 did not know must not be lost with it.
+    void choose_versions() {
+        versions_change_ = !record_.calm && world_.chance(18);
+        record_.plain = versions_change_ && world_.chance(50);
+    }
+
     std::string somebody() { return Mail::person(world_.below(record_.international ? 10 : 8)); }
 
     void plan_trouble() {
@@ -161,7 +170,7 @@ private:
         some(6, [this] { unsure_commit(); });
         some(6, [this] { full_disk(); });
         if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
-        some(25, [this] { stop(); });
+        some(versions_change_ ? 60 : 25, [this] { stop(); });
         some(20, [this] { world_.chance(50) ? backend_.die() : void(backend_.mood.down = true); });
         some(30, [this] { backend_.mood.down = false; });
         some(20, [this] { lose_smtputf8(); });
@@ -320,15 +329,30 @@ private:
         node_->configure(config_);
     }
 
+    /// Another version had the spool until now; the start that brings it to this one is cut short, or finds a bad disk.
+    void upgrade() {
+        const auto had = versions_.before_start(versions_change_ && !healed_ && world_.chance(60));
+        if (had != SpoolVersions::Had::older || healed_) return;
+        if (world_.chance(50)) {
+            world_.crash_after(1 + world_.below(world_.chance(70) ? 8 : 30));
+        } else if (world_.chance(30)) {
+            bad_disk();
+        }
+    }
+
     void start() {
         if (node_) return;
+        upgrade();
         world_.trace("start");
         try {
             node_ = std::make_unique<Node>(config_);
             record_.starts.push_back(world_.now());
+            versions_.opened();
         } catch (const ledger::SpoolError& error) {
             world_.trace(std::string("no start: ") + error.what());
-            if (!world_.dead() && !disk_.faults().any()) record_.unusable.push_back(error.what());
+            const bool well = !world_.dead() && !disk_.faults().any();
+            const bool rightly = versions_.refused(well ? error.what() : "");
+            if (well && !rightly) record_.unusable.push_back(error.what());
             if (world_.dead()) return died();
             disk_.process_death();
             world_.after(5 * second, [this] { start(); });
@@ -422,12 +446,14 @@ private:
     Backend backend_;
     Mail mail_;
     Admin admin_;
+    SpoolVersions versions_;
     config::Config config_;
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
     std::set<unsigned> smtputf8_;  // the backend's ports where it is offered
     Death death_ = Death::any;
     bool stopping_ = false, stopped_ = false, healed_ = false;
+    bool versions_change_ = false;  // at some of the starts
 };
 
 }  // namespace
