@@ -566,10 +566,12 @@ private:
         if (!one.unreadable.empty()) wrong(version + " can't be read afterwards: " + one.unreadable);
         if (!one.found) return;
         const std::string grown = difference(*one.grown, *one.found, {"start", "files"});
-        if (one.opened && !grown.empty()) wrong(version + " was opened and is another one: " + grown);
-        if (one.opened || grown.empty()) return;
-        const std::string left = difference(one.met, *one.found, {"files"});
-        if (!left.empty()) wrong(version + " was brought to the next one in part: " + left);
+        if (one.opened || one.found->version != one.met.version) {
+            if (!grown.empty()) wrong(version + " has become another one: " + grown);
+            return;
+        }
+        const std::string changed = difference(one.met, *one.found, {"files"});
+        if (!changed.empty()) wrong(version + " was changed and is still of that: " + changed);
     }
 
     void newer_version(const Meeting& one) {

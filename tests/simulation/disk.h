@@ -24,7 +24,8 @@ public:
         unsigned full = 0;              // ENOSPC
         unsigned sync = 0;              // EIO; and what was to be synced may be lost whatever later syncs say
         unsigned sync_of_segments = 0;  // the same, where only their part of the disk is bad
-        bool any() const { return write + full + sync + sync_of_segments > 0; }
+        unsigned sync_of_commits = 0;   // the same, of SQLite's log where it holds one
+        bool any() const { return write + full + sync + sync_of_segments + sync_of_commits > 0; }
     };
     void set_faults(Faults faults) { faults_ = faults; }
     const Faults& faults() const { return faults_; }

@@ -24,7 +24,8 @@ namespace {
 using namespace onecopy;
 
 constexpr Microseconds troubled_time = 15 * minute, quiet_time = 150 * minute;
-constexpr unsigned most_noted_crashes = 2;  // a third one in a row sets mail aside
+constexpr Microseconds start_again = 5 * second;  // after one that was refused
+constexpr unsigned most_noted_crashes = 2;        // a third one in a row sets mail aside
 
 class Run {
 public:
@@ -333,11 +334,26 @@ private:
     void upgrade() {
         const auto had = versions_.before_start(versions_change_ && !healed_ && world_.chance(60));
         if (had != SpoolVersions::Had::older || healed_) return;
-        if (world_.chance(50)) {
+        if (orderly_ && world_.chance(30)) {
+            unsure_upgrade();
+        } else if (world_.chance(50)) {
             world_.crash_after(1 + world_.below(world_.chance(70) ? 8 : 30));
         } else if (world_.chance(30)) {
             bad_disk();
         }
+    }
+
+    /// Its commit can't be synced, and the next start finds it in the log.
+    void unsure_upgrade() {
+        fail_disk({.sync_of_commits = 100}, world_.between(0, 4 * second));
+        build_on_it(start_again);
+    }
+
+    /// Mail is taken behind that as soon as there is a start: it would be gone with it when the power fails.
+    void build_on_it(Microseconds start) {
+        stop_backend(30 * second);
+        world_.after(start, [this] { mail_.one_comes_once(); });
+        world_.after(start + world_.between(100 * millisecond, second), [this] { die(Death::power); });
     }
 
     void start() {
@@ -355,7 +371,7 @@ private:
             if (well && !rightly) record_.unusable.push_back(error.what());
             if (world_.dead()) return died();
             disk_.process_death();
-            world_.after(5 * second, [this] { start(); });
+            world_.after(start_again, [this] { start(); });
         }
     }
 
@@ -372,6 +388,7 @@ private:
         world_.trace("dead");
         const Death how = std::exchange(death_, Death::any);
         record_.deaths.push_back(world_.now());
+        orderly_ = false;
         node_.reset();
         cut_all_wires();
         if (how == Death::power || (how == Death::any && world_.chance(50))) {
@@ -395,17 +412,22 @@ private:
         node_->stop([this] { stopped_ = true; });
     }
 
-    /// As by systemd: it ends, and comes again.
+    /// As by systemd: it ends, and comes again. The last commit of some can't be synced.
     void finish_stop() {
         world_.trace("stopped");
+        const bool unsure = !healed_ && world_.chance(20);
+        if (unsure) fail_disk({.sync_of_commits = 100}, millisecond);
         // What could not be stored until now is not known at the next start.
         if (disk_.faults().any()) record_.deaths.push_back(world_.now());
         node_.reset();
         if (world_.dead()) return died();
+        orderly_ = true;
         cut_all_wires();
         disk_.process_death();
         stopping_ = stopped_ = false;
-        world_.after(world_.between(100 * millisecond, 20 * second), [this] { start(); });
+        const Microseconds pause = world_.between(100 * millisecond, 20 * second);
+        world_.after(pause, [this] { start(); });
+        if (unsure) build_on_it(pause);
     }
 
     void live_until(Microseconds end) {
@@ -454,6 +476,7 @@ private:
     Death death_ = Death::any;
     bool stopping_ = false, stopped_ = false, healed_ = false;
     bool versions_change_ = false;  // at some of the starts
+    bool orderly_ = false;          // was the last end
 };
 
 }  // namespace

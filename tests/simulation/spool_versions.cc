@@ -117,12 +117,12 @@ std::map<std::string, std::uint64_t> content_of(Database& database, const std::v
     return content;
 }
 
-/// Beside the database: names and sizes.
+/// Names and sizes of those in which something is kept, beside the database.
 std::uint64_t files_beside(const std::string& spool) {
     std::set<std::string> all;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(spool)) {
         const std::string name = entry.path().filename().string();
-        if (!entry.is_regular_file() || name.starts_with("ledger.db") || name == "lock") continue;
+        if (!entry.is_regular_file() || name.starts_with("ledger.db") || name == "lock" || name == "reserve") continue;
         all.insert(name + " " + std::to_string(entry.file_size()) + "\n");
     }
     std::uint64_t sum = sum_of("");
