@@ -183,17 +183,16 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     first_new_ = head_.next_group;
     any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
     begin();
-    if (!clean) {
-        settle_log();
-        keep_headers();
-    }
+    settle_log();
+    if (!clean) keep_headers();
     if (!commit(boot, wall)) throw SpoolError("the disk is full, and opening the spool needs some room");
 }
 
 /// Where a sync had failed the system may still show what never reached the disk, and later syncs do not write it either:
 /// all that is written behind it would be lost with it if the power went, and a database into which it was copied would be
-/// torn. So the log is written anew as the system shows it, with the same bytes, before anything is written behind it or
-/// copied out of it. A disk that is full says nothing of that.
+/// torn. So the log is written anew as the system shows it, with the same bytes, before mail is written behind it or it is
+/// copied to the database; after an orderly end too, of which the last sync, or that of a migration behind it, may have
+/// failed. (Commonly such an end leaves no log.) A disk that is full says nothing of that.
 void SqliteLedger::settle_log() {
     auto works = [](int code) {  // false: the disk is full
         const SqliteError error(std::string("the log can't be written anew: ") + sqlite3_errstr(code), code);

@@ -144,6 +144,21 @@ TEST_CASE("after an unclean end the log is written anew, since a sync that faile
     CHECK_FALSE(std::filesystem::exists(bench.path() + "/ledger.db-wal"));
 }
 
+TEST_CASE("an orderly end whose commit could not be synced leaves a log that is written anew as well") {
+    FaultyBench bench;
+    bench.offer(make_copy({"a@x"}));
+    FaultyDisk::sqlite_syncs = Fault::io;
+    CHECK_THROWS_AS(bench.close(), SqliteLedger::CommitUnknown);
+    bench.die();
+    FaultyDisk::heal();
+    const std::string log = bench.written_log();
+    FaultyDisk::bytes_written = 0;
+    bench.open();
+    CHECK(stored(bench) == 1);
+    CHECK(FaultyDisk::bytes_written > bench.log_size());
+    CHECK(bench.file("ledger.db-wal").starts_with(log));
+}
+
 TEST_CASE(
     "the log grows by more than a commit needs, and is written over from its beginning when all of it was written back") {
     FaultyBench bench;

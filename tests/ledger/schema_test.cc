@@ -199,6 +199,20 @@ TEST_CASE("a spool is brought to this version wholly or not at all, and the next
     }
 }
 
+TEST_CASE("where that could not be synced, the next start writes it anew before anything is written behind it") {
+    FaultyDisk::install();
+    OldBench bench(posix_files(), FaultyDisk::vfs);
+    FaultyDisk::calls_until = 1;  // that of the log's first bytes
+    FaultyDisk::sqlite_syncs = FaultyDisk::Fault::io;
+    CHECK_THROWS_AS(bench.open(), SpoolError);
+    FaultyDisk::heal();
+    CHECK(bench.version() == spool_version);
+    FaultyDisk::bytes_written = 0;
+    bench.open();
+    CHECK(FaultyDisk::bytes_written > fs::file_size(bench.path() + "/ledger.db-wal"));
+    check_all_is_there(bench);
+}
+
 TEST_CASE("a reader does not bring a spool to another version") {
     OldBench bench;
     CHECK_THROWS_WITH_AS(Reader(bench.path()), doctest::Contains("the spool is of version 1"), SpoolError);

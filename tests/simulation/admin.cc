@@ -1,6 +1,7 @@
 #include "admin.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 namespace simulation {
@@ -29,10 +30,20 @@ bool Admin::forget(ledger::LedgerThread& ledger) {
     return change(ledger, Command::What::forget, {State::delivered, State::dropped});
 }
 
+/// Of a group that an older version left: where only one message can be meant.
+std::string Admin::subject_of(const ledger::GroupRecord& group) const {
+    std::set<std::string> subjects;
+    for (const Message& one : record_.messages) {
+        if (one.message_id == group.message_id && one.sender == group.sender) subjects.insert(one.token);
+    }
+    return subjects.size() == 1 ? *subjects.begin() : "";
+}
+
 bool Admin::change(ledger::LedgerThread& ledger, Command::What what, States states) {
     std::vector<ledger::GroupRecord> groups = ledger::Reader(spool_).list(ledger::Reader::Which::all, 100);
-    std::erase_if(groups, [&](const ledger::GroupRecord& group) {
-        return group.kind != coalesce::Kind::mail || who_is(group, states).empty();
+    std::erase_if(groups, [&](ledger::GroupRecord& group) {
+        if (group.subject.empty()) group.subject = subject_of(group);
+        return group.kind != coalesce::Kind::mail || who_is(group, states).empty() || group.subject.empty();
     });
     if (groups.empty()) return false;
     const ledger::GroupRecord& group = groups[world->below(groups.size())];

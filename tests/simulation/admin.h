@@ -26,6 +26,7 @@ public:
 
 private:
     using States = std::initializer_list<onecopy::coalesce::State>;
+    std::string subject_of(const onecopy::ledger::GroupRecord& group) const;
     bool change(onecopy::ledger::LedgerThread& ledger, Command::What what, States states);
 
     Record& record_;

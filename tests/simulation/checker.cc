@@ -108,6 +108,7 @@ public:
         told();
         pauses();
         crashes();
+        for (const Meeting& one : record_.meetings) one.grown ? older_version(one) : newer_version(one);
         if (record_.calm && !record_.observe) good_weather();
         if (record_.left > 0) wrong(std::to_string(record_.left) + " groups still wait at the end");
         return std::move(problems_);
@@ -593,6 +594,49 @@ private:
         });
         if (record_.late_crashes > 3 * static_cast<std::size_t>(rounds))
             wrong("crashed " + std::to_string(record_.late_crashes) + " times with " + record_.poison);
+    }
+
+    /// In what the two differ, the parts of these names left out; empty: nothing.
+    static std::string difference(const SpoolImage& one, const SpoolImage& other, const std::vector<std::string>& without) {
+        if (one.version != other.version) return "version " + std::to_string(other.version);
+        if (one.schema != other.schema) return "columns or indexes";
+        std::map<std::string, std::uint64_t> all = one.content;
+        all.insert(other.content.begin(), other.content.end());
+        for (const auto& [name, sum] : all) {
+            const bool counts =
+                std::ranges::none_of(without, [&](const std::string& part) { return name.starts_with(part); });
+            if (counts && (!one.content.contains(name) || !other.content.contains(name))) return name + ", there or not";
+            if (counts && one.content.at(name) != other.content.at(name)) return name;
+        }
+        return {};
+    }
+
+    /// A start brings it to its own version with all that was in it; one that is cut short, or fails, does so or changes
+    /// nothing.
+    void older_version(const Meeting& one) {
+        const std::string version = "a spool of version " + std::to_string(one.met.version);
+        if (!one.unreadable.empty()) wrong(version + " can't be read afterwards: " + one.unreadable);
+        if (!one.found) return;
+        const std::string grown = difference(*one.grown, *one.found, {"start", "files"});
+        if (one.opened || one.found->version != one.met.version) {
+            if (!grown.empty()) wrong(version + " has become another one: " + grown);
+            return;
+        }
+        const std::string changed = difference(one.met, *one.found, {"files"});
+        if (!changed.empty()) wrong(version + " was changed and is still of that: " + changed);
+    }
+
+    void newer_version(const Meeting& one) {
+        const std::string number = "version " + std::to_string(one.met.version), version = "a spool of " + number;
+        if (one.opened) return wrong(version + ", a newer one, was opened");
+        if (!one.words.empty() && one.words.find(number) == std::string::npos)
+            wrong(version + " was refused in other words: " + one.words);
+        if (!one.unreadable.empty()) wrong(version + " can't be read afterwards: " + one.unreadable);
+        if (!one.found) return;
+        const bool lived = !one.words.empty();
+        const std::string changed =
+            difference(one.met, *one.found, lived ? std::vector<std::string>() : std::vector<std::string>{"files"});
+        if (!changed.empty()) wrong(version + " was refused and is another one: " + changed);
     }
 
     /// What was said to be done is.

@@ -143,6 +143,19 @@ void Disk::note_crash() {
     ::syscall(SYS_close, descriptor);
 }
 
+Disk::Outside::Outside(Disk& one) : disk_(one) {
+    disk = nullptr;
+}
+
+Disk::Outside::~Outside() {
+    disk = &disk_;
+}
+
+void Disk::is_safe(const std::string& path) {
+    state_->files.erase(path);
+    std::erase_if(state_->names, [&](const Name& one) { return one.path == path; });
+}
+
 namespace {
 
 /// Whose changes are noted. The index of the log is made anew after a start, and a lock is no content.
@@ -219,11 +232,19 @@ std::string path_of(int descriptor) {
     return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(descriptor)).string();
 }
 
+/// Of a log more than its header is to be synced: that is a commit.
+bool is_of_commit(int descriptor) {
+    const std::shared_ptr<File> file = disk->state().at(descriptor);
+    return file && file->path.ends_with("-wal") &&
+           std::ranges::any_of(file->changes, [](const Change& change) { return change.offset > 0; });
+}
+
 bool sync_fails(int descriptor) {
     const Disk::Faults& faults = disk->faults();
     unsigned percent = faults.sync;
     if (faults.sync_of_segments > 0 && path_of(descriptor).starts_with(disk->spool() + "/segments/"))
         percent = faults.sync_of_segments;
+    if (faults.sync_of_commits > 0 && is_of_commit(descriptor)) percent = faults.sync_of_commits;
     const bool fails = percent > 0 && world->chance(percent);
     if (fails) disk->count_fault();
     return fails;

@@ -24,7 +24,8 @@ public:
         unsigned full = 0;              // ENOSPC
         unsigned sync = 0;              // EIO; and what was to be synced may be lost whatever later syncs say
         unsigned sync_of_segments = 0;  // the same, where only their part of the disk is bad
-        bool any() const { return write + full + sync + sync_of_segments > 0; }
+        unsigned sync_of_commits = 0;   // the same, of SQLite's log where it holds one
+        bool any() const { return write + full + sync + sync_of_segments + sync_of_commits > 0; }
     };
     void set_faults(Faults faults) { faults_ = faults; }
     const Faults& faults() const { return faults_; }
@@ -36,6 +37,19 @@ public:
     void power_loss();
     /// A fault of its own (SIGSEGV) was noted by the process.
     void note_crash();
+
+    /// As long as it lives no file is the process's: nothing fails, and nothing of it is noted.
+    class Outside {
+    public:
+        explicit Outside(Disk& disk);
+        ~Outside();
+        Outside(const Outside&) = delete;
+
+    private:
+        Disk& disk_;
+    };
+    /// Somebody else has written that file anew, and synced it and its name.
+    void is_safe(const std::string& path);
 
     struct State;
     State& state() { return *state_; }

@@ -121,8 +121,8 @@ Message Mail::write(Body body, unsigned international) {
     message.international = record_.international && body == Body::any && written_ > 1 && world->chance(international);
     message.sender = world->chance(10) ? "" : "sender" + number + "@outside.example";
     if (message.international && !message.sender.empty() && world->chance(50)) message.sender = "\u00e9" + message.sender;
-    if (world->chance(15)) message.mail_parameters = " RET=HDRS ENVID=e" + number;
-    if (world->chance(20)) message.notify = world->chance(50) ? "NEVER" : "FAILURE";
+    if (!record_.plain && world->chance(15)) message.mail_parameters = " RET=HDRS ENVID=e" + number;
+    if (!record_.plain && world->chance(20)) message.notify = world->chance(50) ? "NEVER" : "FAILURE";
     for (std::size_t n = 0; n < (message.international ? all_people : people); ++n) {
         if (!world->chance(50)) continue;
         message.recipients.push_back(person(n));

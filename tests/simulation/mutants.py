@@ -19,6 +19,14 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
+MIGRATE = """    database.exec("BEGIN IMMEDIATE");
+    for (const Migration& step : migrations) {
+        if (step.from >= version) database.exec(step.sql);
+    }
+    set_version(database);
+    database.exec("COMMIT");
+"""
+
 # name, file, what stands there, what stands there then
 FAULTS = [
     # durability
@@ -156,6 +164,31 @@ FAULTS = [
     ("required-tls-is-offered", "lib/relay/inbound.cc", "            return Tls::required;\n", "            return Tls::offered;\n"),
     ("implicit-tls-is-none", "lib/relay/inbound.cc", "listen.tls == config::ListenTls::implicit;", "false;"),
     ("tls-is-not-told", "lib/smtp/server_session.cc", '    if (options_.tls == Tls::active) name += "S";\n', ""),
+    # spools of other versions
+    ("grows-in-pieces", "lib/ledger/schema.cc", MIGRATE, MIGRATE.replace('    database.exec("BEGIN IMMEDIATE");\n', "")
+     .replace('    database.exec("COMMIT");\n', "")),
+    ("version-is-set-after-the-commit", "lib/ledger/schema.cc", MIGRATE,
+     MIGRATE.replace('    set_version(database);\n    database.exec("COMMIT");\n',
+                     '    database.exec("COMMIT");\n    set_version(database);\n')),
+    ("version-is-set-before-it-grows", "lib/ledger/schema.cc", MIGRATE,
+     "    set_version(database);\n" + MIGRATE.replace("    set_version(database);\n", "")),
+    ("first-step-is-left-out", "lib/ledger/schema.cc", "if (step.from >= version) database", "if (step.from > version) database"),
+    ("newer-version-is-opened", "lib/ledger/schema.cc", "if (version >= oldest && version <= spool_version) return;",
+     "if (version >= oldest) return;"),
+    ("refused-version-is-written-to", "lib/ledger/schema.cc", '    throw SpoolError("the spool is of version "',
+     '    database.exec("UPDATE ledger SET clean = 0");\n    throw SpoolError("the spool is of version "'),
+    ("refused-version-gets-ours", "lib/ledger/schema.cc", '    throw SpoolError("the spool is of version "',
+     '    set_version(database);\n    throw SpoolError("the spool is of version "'),
+    ("refused-without-its-version", "lib/ledger/schema.cc", '    throw SpoolError("the spool is of version "',
+     '    throw SpoolError("the spool can\'t be used "'),
+    ("index-does-not-grow", "lib/ledger/schema.cc",
+     "DROP INDEX groups_by_id;\nCREATE INDEX groups_by_id ON groups(id_key, content_key) WHERE id_key IS NOT NULL;\n", ""),
+    ("who-failed-before-counts-as-told", "lib/ledger/schema.cc", "ALTER TABLE members ADD COLUMN told INTEGER NOT NULL DEFAULT 0;",
+     "ALTER TABLE members ADD COLUMN told INTEGER NOT NULL DEFAULT 1;"),
+    ("attempts-are-lost-as-it-grows", "lib/ledger/schema.cc", "DROP INDEX groups_by_id;\n",
+     "DELETE FROM attempts;\nDROP INDEX groups_by_id;\n"),
+    ("unsure-log-of-an-orderly-end-stays", "lib/ledger/sqlite_ledger.cc", "    settle_log();\n    if (!clean) keep",
+     "    if (!clean) settle_log();\n    if (!clean) keep"),
     # clock
     ("clock-goes-back", "lib/ledger/clock.cc", "std::clamp(wall - stored.wall, base::Duration(0), longest_stop)",
      "std::min(wall - stored.wall, longest_stop)"),

@@ -87,6 +87,23 @@ struct Pause {
     bool ended = false;                 // and was told that it does
 };
 
+/// What stands in a spool, read without the process.
+struct SpoolImage {
+    std::int64_t version = 0;
+    std::set<std::string> schema;                  // each column and index in words
+    std::map<std::string, std::uint64_t> content;  // of each table; of what each start changes; of the files beside it
+};
+
+/// A start met a spool that another version had left.
+struct Meeting {
+    SpoolImage met;
+    std::optional<SpoolImage> grown;  // an older one: what is to become of it; none: it is a newer one
+    bool opened = false;
+    std::string words;                // where it was refused by a process that lived, on a disk that was well
+    std::optional<SpoolImage> found;  // afterwards
+    std::string unreadable;           // why it can't be looked at
+};
+
 /// What a run is held against; nothing in it comes from the process but what it said and sent.
 struct Record {
     std::vector<Message> messages;
@@ -94,6 +111,7 @@ struct Record {
     std::vector<Taken> taken;
     std::vector<Command> commands;
     std::vector<Pause> pauses;
+    std::vector<Meeting> meetings;
     std::string poison;                          // the token of a message with which the process crashes; empty: none
     std::optional<Microseconds> last_crash;      // by it
     std::size_t late_crashes = 0;                // by it, after the trouble was over
@@ -113,6 +131,7 @@ struct Record {
     std::set<std::string> match;       // what makes copies of one message
     bool lmtp = false;                 // is spoken by fetchers
     bool international = false;        // some mail is
+    bool plain = false;                // no mail asks for anything by RET, ENVID, NOTIFY
     bool has_strangers = false;        // people elsewhere, too, are in To
     std::string foreign = "accept";    // what recipients elsewhere get: accept, ignore, reject
     std::set<std::string> rewritten;   // domains that stand for ours where the fetcher, or the host's fields, say them

@@ -17,6 +17,7 @@
 #include "mail.h"
 #include "node.h"
 #include "record.h"
+#include "spool_versions.h"
 #include "world.h"
 
 namespace simulation {
@@ -25,7 +26,8 @@ namespace {
 using namespace onecopy;
 
 constexpr Microseconds troubled_time = 15 * minute, quiet_time = 150 * minute;
-constexpr unsigned most_noted_crashes = 2;  // a third one in a row sets mail aside
+constexpr Microseconds start_again = 5 * second;  // after one that was refused
+constexpr unsigned most_noted_crashes = 2;        // a third one in a row sets mail aside
 /// Of Fetcher::password; the cheapest that is taken.
 constexpr const char* users_hash = "$y$j0.$F5Jx5fExrKuPp53xLKQ..1$O3pJpV4hI96tpSKZehAzS1ioBvYIa4/A8UVSQRa.bg8";
 
@@ -36,7 +38,8 @@ public:
           disk_("/dev/shm/onecopy-simulation." + std::to_string(::getpid())),
           backend_(record_),
           mail_(record_),
-          admin_(record_, mail_, disk_.spool()) {
+          admin_(record_, mail_, disk_.spool()),
+          versions_(record_, disk_) {
         base::log::set_level(tracing ? base::Level::debug : base::Level::error);
         on_connect = [this](unsigned port, const std::shared_ptr<Wire>& wire) { return backend_.connected(port, wire); };
         Fetcher::under_way = 0;
@@ -50,6 +53,7 @@ public:
         choose_backend();
         choose_age();
         choose_limit();
+        choose_versions();
         mail_.come_all();
         start();
         if (!record_.calm) plan_trouble();
@@ -232,6 +236,12 @@ private:
         config_.delivery.retry = {std::chrono::minutes(10)};
     }
 
+    /// What version 1 did not know must not be lost with it.
+    void choose_versions() {
+        versions_change_ = !record_.calm && world_.chance(18);
+        record_.plain = versions_change_ && world_.chance(50);
+    }
+
     std::string somebody() { return Mail::person(world_.below(record_.international ? 10 : 8)); }
 
     void plan_trouble() {
@@ -249,7 +259,7 @@ private:
         some(6, [this] { unsure_commit(); });
         some(6, [this] { full_disk(); });
         if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
-        some(25, [this] { stop(); });
+        some(versions_change_ ? 60 : 25, [this] { stop(); });
         backend_.on_taken = [this] {
             if (!healed_ && world_.chance(2)) world_.after(0, [this] { stop(); });
         };
@@ -455,18 +465,48 @@ private:
         node_->configure(config_);
     }
 
+    /// Another version had the spool until now; the start that brings it to this one is cut short, or finds a bad disk.
+    void upgrade() {
+        const auto had = versions_.before_start(versions_change_ && !healed_ && world_.chance(60));
+        if (had != SpoolVersions::Had::older || healed_) return;
+        if (orderly_ && world_.chance(30)) {
+            unsure_upgrade();
+        } else if (world_.chance(50)) {
+            world_.crash_after(1 + world_.below(world_.chance(70) ? 8 : 30));
+        } else if (world_.chance(30)) {
+            bad_disk();
+        }
+    }
+
+    /// Its commit can't be synced, and the next start finds it in the log.
+    void unsure_upgrade() {
+        fail_disk({.sync_of_commits = 100}, world_.between(0, 4 * second));
+        build_on_it(start_again);
+    }
+
+    /// Mail is taken behind that as soon as there is a start: it would be gone with it when the power fails.
+    void build_on_it(Microseconds start) {
+        stop_backend(30 * second);
+        world_.after(start, [this] { mail_.one_comes_once(); });
+        world_.after(start + world_.between(100 * millisecond, second), [this] { die(Death::power); });
+    }
+
     void start() {
         if (node_) return;
+        upgrade();
         world_.trace("start");
         try {
             node_ = std::make_unique<Node>(config_);
             record_.starts.push_back(world_.now());
+            versions_.opened();
         } catch (const ledger::SpoolError& error) {
             world_.trace(std::string("no start: ") + error.what());
-            if (!world_.dead() && !disk_.faults().any()) record_.unusable.push_back(error.what());
+            const bool well = !world_.dead() && !disk_.faults().any();
+            const bool rightly = versions_.refused(well ? error.what() : "");
+            if (well && !rightly) record_.unusable.push_back(error.what());
             if (world_.dead()) return died();
             disk_.process_death();
-            world_.after(5 * second, [this] { start(); });
+            world_.after(start_again, [this] { start(); });
         }
     }
 
@@ -483,6 +523,7 @@ private:
         world_.trace("dead");
         const Death how = std::exchange(death_, Death::any);
         record_.deaths.push_back(world_.now());
+        orderly_ = false;
         node_.reset();
         cut_all_wires();
         if (how == Death::power || (how == Death::any && world_.chance(50))) {
@@ -506,17 +547,22 @@ private:
         node_->stop([this] { stopped_ = true; });
     }
 
-    /// As by systemd: it ends, and comes again.
+    /// As by systemd: it ends, and comes again. The last commit of some can't be synced.
     void finish_stop() {
         world_.trace("stopped");
+        const bool unsure = !healed_ && world_.chance(20);
+        if (unsure) fail_disk({.sync_of_commits = 100}, millisecond);
         // What could not be stored until now is not known at the next start.
         if (disk_.faults().any()) record_.deaths.push_back(world_.now());
         node_.reset();
         if (world_.dead()) return died();
+        orderly_ = true;
         cut_all_wires();
         disk_.process_death();
         stopping_ = stopped_ = false;
-        world_.after(world_.between(100 * millisecond, 20 * second), [this] { start(); });
+        const Microseconds pause = world_.between(100 * millisecond, 20 * second);
+        world_.after(pause, [this] { start(); });
+        if (unsure) build_on_it(pause);
     }
 
     void live_until(Microseconds end) {
@@ -558,6 +604,7 @@ private:
     Backend backend_;
     Mail mail_;
     Admin admin_;
+    SpoolVersions versions_;
     config::Config config_;
     std::unique_ptr<Node> node_;
     unsigned noted_crashes_ = 0;
@@ -565,6 +612,8 @@ private:
     std::set<unsigned> smtputf8_;  // the backend's ports where it is offered
     Death death_ = Death::any;
     bool stopping_ = false, stopped_ = false, healed_ = false;
+    bool versions_change_ = false;  // at some of the starts
+    bool orderly_ = false;          // was the last end
 };
 
 }  // namespace
