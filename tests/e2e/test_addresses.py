@@ -7,8 +7,9 @@ import threading
 import time
 import unittest
 
-from harness import Case, until
+from harness import PATIENCE, Case, until
 from messages import Message
+from sink import Gate, Hooks
 
 NAME = "mail.corp.example"
 # The C library sorts them so, whatever the order in the file: the source address has more in common with it (RFC 6724 5).
@@ -29,6 +30,21 @@ def silent(port):
     return [listener, *clients]
 
 
+class IllAtMail(Hooks):
+    def mail(self, transaction):
+        return "421 4.3.2 closing"
+
+
+class TakesOne(Gate):
+    """Connection; its second message waits at the gate."""
+
+    def greeting(self, connection):
+        return "421 4.7.0 too many connections" if connection > 1 else None
+
+    def dot(self, transaction):
+        return super().dot(transaction) if transaction.id.startswith("<m2.") else None
+
+
 class Addresses(Case):
     def setUp(self):
         super().setUp()
@@ -41,9 +57,9 @@ class Addresses(Case):
         self.assertEqual([line.split()[0] for line in done.stdout.splitlines() if "STREAM" in line], [BAD, GOOD])
         self.received = self.sink(host=GOOD)
 
-    def start(self):
-        name = f"{NAME}:{self.received.port}"
-        return self.daemon(name, wrapper=self.wrapper, backend={"connections": 1, "messages_per_connection": 1})
+    def start(self, **backend):
+        backend = backend or {"connections": 1, "messages_per_connection": 1}
+        return self.daemon(f"{NAME}:{self.received.port}", wrapper=self.wrapper, backend=backend)
 
     def refuse_with(self, words):
         listener = socket.create_server((BAD, self.received.port))
@@ -77,6 +93,29 @@ class Addresses(Case):
 
     def test_closed(self):
         self.send(self.start(), 1)
+
+    def test_ends_each_transaction(self):
+        other = self.sink(IllAtMail(), host=BAD, port=self.received.port)
+        daemon = self.start()
+        self.send(daemon, 1)
+        self.send(daemon, 2)
+        self.assertEqual(other.connections, 1)
+        self.assertEqual(daemon.log().count("server_resting"), 1)
+
+    def test_full_and_the_other_closed(self):
+        one = self.sink(TakesOne(), host=BAD, port=self.received.port)
+        self.received.stop()
+        daemon = self.start(connections=4)
+        for number in (1, 2, 3):
+            daemon.send("s@far.example", ["anna@corp.example"], Message(number, ("anna",)).text())
+            if number == 1:
+                one.wait(1)
+            if number == 2:
+                self.assertTrue(one.hooks.reached.wait(PATIENCE))
+        daemon.wait_log("server_full")
+        one.hooks.open()
+        one.wait(3)
+        self.assertNotIn("server_resting", daemon.log())
 
     def test_silent(self):
         held = silent(self.received.port)
