@@ -123,12 +123,18 @@ std::string charts(const std::deque<Minute>& hour) {
 
 std::string server(const relay::Backend::Health& health) {
     const bool rests = health.rests_for.count() > 0;
+    const bool connects = !rests && health.connecting > 0 && health.connecting == health.connections;
+    const std::string state = rests ? "rests " + span_text(health.rests_for) : connects ? "connecting" : "ready";
     std::string text = tag("div", "row",
                            "<span>" + shown(health.server) + "</span>" +
-                               tag("span", rests ? "bad" : "ok", rests ? "rests " + span_text(health.rests_for) : "ready"));
-    text +=
-        tag("div", "soft small",
-            std::to_string(health.connections) + " connections, " + std::to_string(health.transactions) + " transactions");
+                               tag("span",
+                                   rests      ? "bad"
+                                   : connects ? "soft"
+                                              : "ok",
+                                   state));
+    text += tag("div", "soft small",
+                std::to_string(health.connections - health.connecting) + " connections, " +
+                    std::to_string(health.transactions) + " transactions");
     if (!health.words.empty()) text += tag("div", rests ? "bad small" : "soft small", shown(health.words));
     return "<li>" + text + "</li>";
 }

@@ -29,11 +29,18 @@ std::string address(const std::string& text) {
 }
 
 std::string server(const json& one, Ink ink) {
-    bool rests = one.value("state", "") == "resting";
-    std::string text =
-        safe(one, "server") + "  " +
-        (rests ? ink.bad("resting, next try in " + rough(one.value("rests_for_seconds", 0.0))) : ink.good("ok"));
-    text += "  connections " + number(one, "connections") + ", transactions " + number(one, "transactions");
+    const bool rests = one.value("state", "") == "resting";
+    const auto connections = one.value("connections", std::int64_t{0}),
+               connecting = one.value("connecting", std::int64_t{0});
+    std::string text = safe(one, "server") + "  ";
+    if (rests) {
+        text += ink.bad("resting, next try in " + rough(one.value("rests_for_seconds", 0.0)));
+    } else {
+        text += connecting > 0 && connecting == connections ? "connecting" : ink.good("ok");
+    }
+    text += "  connections " + std::to_string(connections - connecting);
+    if (connecting > 0) text += ", connecting " + std::to_string(connecting);
+    text += ", transactions " + number(one, "transactions");
     if (rests) text += "\n" + padded("", 14) + safe(one, "last_words");
     return text;
 }

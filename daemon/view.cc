@@ -31,6 +31,7 @@ json server(const relay::Backend::Health& health) {
             {"rests_for_seconds", seconds(health.rests_for)},
             {"last_words", health.words},
             {"connections", health.connections},
+            {"connecting", health.connecting},
             {"transactions", health.transactions}};
 }
 

@@ -62,6 +62,37 @@ void check_postmaster(const Config& config, const SeenKeys& seen, Report& report
                  "must be a local address, and " + quote(domain) + " is not in recipients.local_domains");
 }
 
+/// `host:port` in every spelling of what it leads to, on this host: a socket for all addresses is one of loopback too.
+std::vector<std::string> ends_of(const std::string& address) {
+    struct Row {
+        std::string_view host;
+        std::vector<std::string> ends;
+    };
+    static const Row rows[] = {{"localhost", {"127.0.0.1", "[::1]"}}, {"0.0.0.0", {"127.0.0.1"}}, {"[::]", {"[::1]"}}};
+    const std::string lower = base::lower(address);
+    const std::size_t colon = std::min(lower.rfind(':'), lower.size());
+    const auto row = std::ranges::find(rows, std::string_view(lower).substr(0, colon), &Row::host);
+    if (row == std::end(rows)) return {lower};
+    std::vector<std::string> ends = row->ends;
+    for (std::string& end : ends) end += lower.substr(colon);
+    return ends;
+}
+
+bool lead_to_one(const std::string& address, const std::string& other) {
+    const std::vector<std::string> ends = ends_of(other);
+    return std::ranges::any_of(ends_of(address),
+                               [&](const std::string& end) { return std::ranges::find(ends, end) != ends.end(); });
+}
+
+/// What leaves would come in again, until it has hops enough to be refused.
+void check_servers(const Config& config, const SeenKeys& seen, Report& report) {
+    for (const std::string& server : config.backend.servers) {
+        const auto is_it = [&](const Listen& listen) { return lead_to_one(listen.address, server); };
+        if (std::ranges::none_of(config.listen, is_it)) continue;
+        report.wrong("backend.servers", place(seen, "backend.servers"), quote(server) + " is this onecopyd itself (listen)");
+    }
+}
+
 /// Two keys that mean something together alone.
 struct Pair {
     std::string_view key;
@@ -124,12 +155,20 @@ bool is_elsewhere(const std::string& server) {
     return !is_loopback(server) && !server.starts_with("localhost:") && !server.starts_with("[::1]:");
 }
 
+/// Neither a domain below another nor an address literal.
+bool has_no_domain(const std::string& hostname) {
+    return hostname.find('.') == hostname.npos && !hostname.starts_with('[');
+}
+
 struct Warning {
     bool (*applies)(const Config&);
     std::string_view words;
 };
 
 constexpr Warning all_warnings[] = {
+    {[](const Config& c) { return has_no_domain(c.hostname); },
+     "hostname, or the name of this machine in its place, has no domain: a server that wants a whole name in EHLO refuses "
+     "every recipient (Postfix: 504 5.5.2)"},
     {[](const Config& c) { return !c.tls.certificate.empty() && !listens(c, over_tls); },
      "tls.certificate has no effect: no socket of listen has `tls`"},
     {[](const Config& c) { return !c.users.empty() && !listens(c, authenticates); },
@@ -145,6 +184,12 @@ constexpr Warning all_warnings[] = {
                 std::ranges::any_of(c.backend.servers, is_elsewhere);
      },
      "backend.username is not said to another host without TLS: with backend.tls: none no mail leaves"},
+    {[](const Config& c) {
+         return !c.backend.username.empty() && c.backend.tls != BackendTls::none && c.backend.tls != BackendTls::verify &&
+                std::ranges::any_of(c.backend.servers, is_elsewhere);
+     },
+     "backend.username without backend.tls: verify: whoever answers in the place of a server on another host gets the "
+     "password"},
     {[](const Config& c) {
          return std::ranges::any_of(c.backend.servers, [](const std::string& server) { return server.ends_with(":465"); });
      },
@@ -189,6 +234,7 @@ void check_together(const Config& config, const SeenKeys& seen, Report& report) 
     if (sound(seen, "grouping.match")) check_match(config, seen, report);
     if (sound(seen, "recipients.recover_from")) check_recover_from(config, seen, report);
     check_postmaster(config, seen, report);
+    if (sound(seen, "backend.servers") && sound(seen, "listen")) check_servers(config, seen, report);
     check_pairs(config, seen, report);
 }
 

@@ -1,25 +1,16 @@
 #include "config/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 
 #include "base/escape.h"
 #include "base/file.h"
 #include "config/checks.h"
 #include "config/document.h"
+#include "config/machine_name.h"
 #include "config/table.h"
-#include "config/values.h"
 
 namespace onecopy::config {
 namespace {
-
-std::string machine_name() {
-    std::array<char, 256> name{};
-    bool known = gethostname(name.data(), name.size() - 1) == 0 && values::hostname(name.data()).empty();
-    return known ? name.data() : "localhost";
-}
 
 void fill_in(Config& config) {
     if (config.hostname.empty()) config.hostname = machine_name();

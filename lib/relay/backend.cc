@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "relay/addresses.h"
 
 namespace onecopy::relay {
 namespace {
@@ -39,7 +40,7 @@ smtp::ClientSession::Options session_options(const Backend::Settings& settings) 
 struct Backend::Server {
     std::string name;
     net::HostPort where;
-    std::vector<net::SocketAddress> addresses;
+    Addresses addresses;
     base::Duration looked_up{};  // boot clock
     bool looking_up = false;
     base::Duration rests_until{};  // boot clock
@@ -87,13 +88,14 @@ Backend::~Backend() {
     *self_ = nullptr;
 }
 
-/// Nobody rests under new settings: what ailed a server may be what they mend.
+/// Nobody rests under new settings, and no address is shunned: what ailed a server may be what they mend.
 void Backend::configure(Settings settings) {
     std::vector<std::shared_ptr<Server>> servers;
     for (const std::string& name : settings.backend.servers) {
         auto known = std::ranges::find(servers_, name, [](const auto& server) { return server->name; });
         if (known != servers_.end()) {
             servers.push_back(*known);
+            servers.back()->addresses = {};
             servers.back()->rests_until = {};
             servers.back()->full_until = {};
             servers.back()->failures = 0;
@@ -207,7 +209,7 @@ void Backend::look_up(const std::shared_ptr<Server>& server) {
         post([weak, server, found] {
             server->looking_up = false;
             if (!*weak) return;
-            server->addresses = found->addresses;
+            server->addresses.found(found->addresses);
             server->looked_up = base::boot_clock();
             if (server->addresses.empty())
                 (*weak)->ill(*server, "can't look up " + server->where.host + ": " + found->error);
@@ -223,16 +225,19 @@ void Backend::connect(const std::shared_ptr<Server>& server) {
     owner.ready = [this, &open] { became_ready(open); };
     owner.finished = [this, &open](Job job, const Report& report) { finished(open, std::move(job), report); };
     owner.unused = [this](Job job) { jobs_.push_front(std::move(job)); };
+    owner.passed_over = [this, &open](const smtp::Reply& reply) { passed_over(open, reply); };
     owner.ill = [this, &open](const smtp::Reply& reply) { turned_away(open, reply); };
     owner.gone = [this, &open] { gone(open); };
     Outgoing::Doors doors{
         loop_, worker_, spool_, session_options(settings_), settings_.credentials.tls_client, server->where.host};
-    open.connection = std::make_unique<Outgoing>(std::move(doors), server->name, server->addresses, std::move(owner));
+    open.connection = std::make_unique<Outgoing>(std::move(doors), server->name,
+                                                 server->addresses.in_turn(base::boot_clock()), std::move(owner));
 }
 
 void Backend::became_ready(Open& open) {
     open.was_ready = true;
     open.idle_since = open.server->was_ready = base::boot_clock();
+    open.server->addresses.answered(open.connection->address());
     open.server->smtputf8 = open.connection->extensions().smtputf8;
     owner_.told_smtputf8(std::ranges::any_of(servers_, [](const auto& server) { return server->smtputf8.value_or(false); }));
     if (stopping_ || worn_out(open)) return open.connection->quit();
@@ -268,9 +273,18 @@ void Backend::finished(Open& open, Job job, const Report& report) {
     job.done(report);
 }
 
+/// One address of several, for the next.
+void Backend::passed_over(const Open& open, const smtp::Reply& reply) {
+    const net::SocketAddress& address = open.connection->address();
+    open.server->addresses.failed(address, base::boot_clock());
+    log::info("address_failed",
+              {{"server", open.server->name}, {"address", net::address_text(address.get())}, {"reply", reply.text()}});
+}
+
 /// A server that refuses one more connection while it serves others is full, not ill: those it has serve on.
 void Backend::turned_away(const Open& open, const smtp::Reply& reply) {
     Server& server = *open.server;
+    server.addresses.failed(open.connection->address(), base::boot_clock());
     if (reply.code != 421 || open.was_ready || !serves(server)) return ill(server, reply.text());
     server.full_until = base::boot_clock() + full_for;
     log::info("server_full", {{"server", server.name}, {"reply", reply.text()}, {"seconds", full_for.count() / 1000}});
@@ -353,6 +367,7 @@ std::vector<Backend::Health> Backend::health() const {
         health.words = server->words;
         health.connections = static_cast<std::size_t>(
             std::ranges::count_if(open_, [&server](const auto& open) { return open->server == server; }));
+        health.connecting = opening(*server);
         health.transactions = server->transactions;
     }
     return all;

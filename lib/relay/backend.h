@@ -30,6 +30,7 @@ public:
         base::Duration rests_for{};  // zero: it does not
         std::string words;           // why it rested last
         std::size_t connections = 0;
+        std::size_t connecting = 0;  // those of them that have no session yet
         std::uint64_t transactions = 0;
     };
 
@@ -71,6 +72,7 @@ private:
     void end_idle();
     bool worn_out(const Open& open) const;
     void finished(Open& open, Job job, const Report& report);
+    void passed_over(const Open& open, const smtp::Reply& reply);
     void turned_away(const Open& open, const smtp::Reply& reply);
     void ill(Server& server, const std::string& words);
     void well(Server& server);

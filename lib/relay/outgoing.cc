@@ -12,7 +12,15 @@ namespace {
 using net::Connection;
 
 constexpr base::Duration longest_connect = std::chrono::seconds(30);
+/// While there is another address: three times what was lost on the way was sent again by then (after 1, 3 and 7 s). They
+/// are not raced as for a person who waits (RFC 8305): a server would see connections that say nothing.
+constexpr base::Duration longest_connect_of_several = std::chrono::seconds(10);
 constexpr base::Duration longest_handshake = std::chrono::minutes(1);
+
+/// A server that is full says 421; of all else what was said tells more than that nothing was.
+int weight(const smtp::Reply& reply) {
+    return reply.code == 421 ? 2 : reply.code > 0 ? 1 : 0;
+}
 
 }  // namespace
 
@@ -35,31 +43,32 @@ Outgoing::Outgoing(Doors doors, std::string server, std::vector<net::SocketAddre
       server_(std::move(server)),
       addresses_(std::move(addresses)),
       owner_(std::move(owner)),
-      opened_(base::boot_clock()),
       self_(std::make_shared<Outgoing*>(this)) {
-    connect_next();
+    connect();
 }
 
 Outgoing::~Outgoing() {
     *self_ = nullptr;
 }
 
-void Outgoing::connect_next() {
-    const net::SocketAddress& address = addresses_[next_address_++];
+/// To the address that is in turn.
+void Outgoing::connect() {
+    connected_ = refused_ = shaking_hands_ = false;
+    progress_ = 0;
+    opened_ = base::boot_clock();
     smtp::ClientSession::Options options = doors_.session;
-    options.may_authenticate = net::is_loopback(address.get());
+    options.may_authenticate = net::is_loopback(address().get());
     if (plain_) options.tls = smtp::ClientSession::Tls::none;
     smtp::ClientSession::Handler& handler = *this;
     session_ = std::make_unique<smtp::ClientSession>(std::move(options), handler);
-    connection_ = Connection::connect(doors_.loop, address, *this);
+    connection_ = Connection::connect(doors_.loop, address(), *this);
     connection_->on_deadline([this] { late(); });
-    connection_->set_deadline(longest_connect);
+    connection_->set_deadline(patience());
 }
 
 void Outgoing::connected() {
-    address_ = next_address_ - 1;
-    next_address_ = addresses_.size();
-    connection_->set_deadline(session_->timeout());
+    connected_ = true;
+    connection_->set_deadline(patience());
 }
 
 void Outgoing::received(std::string_view& bytes) {
@@ -78,15 +87,13 @@ void Outgoing::secured() {
     step();
 }
 
-/// Without encryption, which is what `opportunistic` allows, on another connection: this one is lost (RFC 7435).
+/// Without encryption, which is what `opportunistic` allows, on another connection to the same address: this one is lost
+/// (RFC 7435).
 bool Outgoing::fall_back(const std::string& why) {
     if (ended_ || !shaking_hands_ || doors_.session.tls != smtp::ClientSession::Tls::opportunistic) return false;
     base::log::warning("tls_failed", {{"server", server_}, {"reason", why}});
-    shaking_hands_ = false;
     plain_ = true;
-    next_address_ = address_;
-    progress_ = 0;
-    connect_next();
+    connect();
     return true;
 }
 
@@ -94,26 +101,26 @@ bool Outgoing::fall_back(const std::string& why) {
 void Outgoing::step() {
     if (ended_) return;
     connection_->write(session_->take_output());
-    if (session_->dead()) return end();
+    if (session_->dead()) return over();
     if (progress_ == session_->progress()) return;
     progress_ = session_->progress();
     connection_->set_deadline(patience());
 }
 
 base::Duration Outgoing::patience() const {
+    if (!connected_) return address_ + 1 < addresses_.size() ? longest_connect_of_several : longest_connect;
     return shaking_hands_ ? longest_handshake : session_->timeout();
 }
 
 void Outgoing::late() {
     if (quitting_) return end();
-    const std::string words = "timed out after " + base::to_text(patience());
+    const std::string words = (connected_ ? "timed out after " : "no connection within ") + base::to_text(patience());
     if (fall_back(words)) return;
     session_->lost(shaking_hands_ ? "TLS: " + words : words);
-    end();
+    over();
 }
 
-void Outgoing::closed(Connection::Reason reason, const std::string& what) {
-    if (reason == Connection::Reason::refused && next_address_ < addresses_.size()) return connect_next();
+void Outgoing::closed(Connection::Reason, const std::string& what) {
     if (fall_back(what)) return;
     std::string words = what.empty() ? "connection closed by the server" : what;
     if (shaking_hands_) words = "TLS: " + words;
@@ -125,7 +132,7 @@ void Outgoing::closed(Connection::Reason reason, const std::string& what) {
     } else if (!resting && !quitting_) {
         session_->lost(words);
     }
-    end();
+    over();
 }
 
 void Outgoing::ready() {
@@ -224,7 +231,29 @@ void Outgoing::rest_if_overloaded(Report& report) {
 
 /// A server that ends a resting connection, with 421 or without a word, is not ill for that.
 void Outgoing::ill(const smtp::Reply& reply) {
+    if (before_ready()) return refused(reply);
     if (!ready_ || job_) owner_.ill(reply);
+}
+
+/// The session is on the stack: over() looks for another address.
+void Outgoing::refused(const smtp::Reply& reply) {
+    refused_ = true;
+    if (!refusal_ || weight(reply) >= weight(*refusal_)) refusal_ = reply;
+    if (address_ + 1 < addresses_.size()) owner_.passed_over(reply);
+}
+
+/// The session has ended. Where it never was ready the next address is in turn, under TLS again; after the last one it is
+/// known that the server is ill.
+void Outgoing::over() {
+    if (ended_) return;
+    if (!refused_) return end();
+    if (address_ + 1 < addresses_.size()) {
+        ++address_;
+        plain_ = false;
+        return connect();
+    }
+    owner_.ill(*refusal_);
+    end();
 }
 
 void Outgoing::quit() {

@@ -14,8 +14,9 @@
 
 namespace onecopy::relay {
 
-/// One connection to one server: connects (to the first of its addresses that answers), runs transactions one after the
-/// other, ends. Streams large bodies from the segments through the helper thread, a bounded part at a time.
+/// One connection to one server: connects, runs transactions one after the other, ends. An address where no session comes
+/// about, whatever the reason, is followed by the next (RFC 5321 5.1); only after the last one is the server ill. Streams
+/// large bodies from the segments through the helper thread, a bounded part at a time.
 class Outgoing : net::Connection::Handler, smtp::ClientSession::Handler {
 public:
     /// All called from the loop; `gone` last, and it may destroy the object.
@@ -23,7 +24,8 @@ public:
         std::function<void()> ready;                       // a job may be run
         std::function<void(Job, const Report&)> finished;  // of the job; ready() follows where the connection lives on
         std::function<void(Job)> unused;  // the server had closed a resting connection: nothing of it was seen
-        std::function<void(const smtp::Reply& reply)> ill;  // the server
+        std::function<void(const smtp::Reply& reply)> passed_over;  // address(), for the next one
+        std::function<void(const smtp::Reply& reply)> ill;          // the server
         std::function<void()> gone;
     };
     struct Doors {
@@ -47,8 +49,9 @@ public:
     bool idle() const { return ready_ && !job_ && !quitting_ && !ended_; }
 
     const std::string& server() const { return server_; }
+    const net::SocketAddress& address() const { return addresses_[address_]; }  // that is tried, or is connected
     unsigned transactions() const { return transactions_; }
-    base::Duration opened() const { return opened_; }  // boot clock
+    base::Duration opened() const { return opened_; }  // this address was; boot clock
 
 private:
     void connected() override;
@@ -64,7 +67,10 @@ private:
     void ill(const smtp::Reply& reply) override;
 
     void rest_if_overloaded(Report& report);
-    void connect_next();
+    void connect();
+    bool before_ready() const { return !ready_ && transactions_ == 0; }
+    void refused(const smtp::Reply& reply);
+    void over();
     bool fall_back(const std::string& why);
     void step();
     base::Duration patience() const;
@@ -79,8 +85,10 @@ private:
     Doors doors_;
     std::string server_;
     std::vector<net::SocketAddress> addresses_;
-    std::size_t next_address_ = 0;
-    std::size_t address_ = 0;  // that is connected
+    std::size_t address_ = 0;
+    bool connected_ = false;
+    bool refused_ = false;                // here, before it was ready
+    std::optional<smtp::Reply> refusal_;  // what tells most of those of all addresses
     bool shaking_hands_ = false;
     bool plain_ = false;  // TLS failed, and may be gone without
     Owner owner_;

@@ -14,8 +14,8 @@ namespace {
 
 const std::string local = "recipients:\n  local_domains: [corp.example]\n";
 
-Texts warned(const std::string& more) {
-    const Reading reading = read(least + more);
+Texts warned(const std::string& more, const std::string& hostname = "proxy.corp.example") {
+    const Reading reading = read(least + more + "hostname: '" + hostname + "'\n");
     REQUIRE(reading.problems.empty());
     return reading.warnings;
 }
@@ -78,6 +78,46 @@ TEST_CASE("what needs another key says which") {
     CHECK_MESSAGE(complaint("tls.certificate", "c.pem").find("needs") == std::string::npos, "one complaint a mistake");
 }
 
+TEST_CASE("mail is not sent to where it came in") {
+    const auto refused = [](const std::string& listen, const std::string& server) {
+        const Texts lines = told("listen: [{address: \"" + listen + "\"}]\nbackend:\n  servers: [a.example:25, \"" + server +
+                                 "\"]\n" + local);
+        const std::string wanted = "3:12: backend.servers: `" + server + "` is this onecopyd itself (listen)";
+        CHECK((lines.empty() || lines == Texts{wanted}));
+        return !lines.empty();
+    };
+    const Texts here = {"localhost", "LocalHost", "127.0.0.1", "0.0.0.0", "[::1]", "[::]"};
+    const auto family = [](const std::string& host) {
+        return host.starts_with('[') ? '6' : host[0] == 'l' || host[0] == 'L' ? 0 : '4';
+    };
+    for (const std::string& listen : here) {
+        CAPTURE(listen);
+        for (const std::string& server : here) {
+            CAPTURE(server);
+            const bool apart = family(listen) && family(server) && family(listen) != family(server);
+            CHECK(refused(listen + ":25", server + ":25") != apart);
+            CHECK_FALSE(refused(listen + ":25", server + ":26"));
+        }
+        CHECK_FALSE(refused(listen + ":25", "192.0.2.1:25"));
+    }
+    CHECK(refused("192.0.2.1:25", "192.0.2.1:25"));
+    CHECK(refused("mx.example:25", "MX.example:25"));
+    CHECK_FALSE(refused("192.0.2.1:25", "127.0.0.1:25"));
+    CHECK_FALSE(refused("127.0.0.1:25", "127.0.0.2:25"));
+    CHECK_FALSE(refused("unix:/run/onecopy/smtp", "127.0.0.1:25"));
+    CHECK_FALSE(refused("systemd:smtp", "127.0.0.1:25"));
+}
+
+TEST_CASE("a name without a domain is warned of: many a server does not take it in EHLO") {
+    for (const char* whole : {"a.b", "mail.corp.example", "[192.0.2.1]", "[IPv6:2001:db8::1]"})
+        CHECK(warned(local, whole).empty());
+    for (const char* bare : {"mail", "localhost"}) {
+        const Texts warnings = warned(local, bare);
+        REQUIRE(warnings.size() == 1);
+        CHECK(warnings[0].starts_with("hostname, or the name of this machine in its place, has no domain"));
+    }
+}
+
 TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
     struct Row {
         std::string more;
@@ -102,6 +142,8 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
         {local + "users: /u\n", "users has no effect"},
         {"  ca_file: /ca.pem\n" + local, "backend.ca_file has no effect"},
         {"  tls: none\n  username: me\n  password_file: /p\n" + local, "backend.username is not said"},
+        {"  username: me\n  password_file: /p\n" + local, "backend.username without backend.tls: verify"},
+        {"  tls: required\n  username: me\n  password_file: /p\n" + local, "backend.username without backend.tls: verify"},
     };
     for (const Row& row : rows) {
         CAPTURE(row.more);
@@ -112,11 +154,17 @@ TEST_CASE("what is allowed but hardly meant is warned of, and nothing else") {
     CHECK(warned("recipients:\n  foreign: reject\n").size() == 3);
     CHECK(warned("").back().starts_with("delivery.postmaster is not set"));
     CHECK(warned("delivery: {notify: none}\n").size() == 1);
-    const auto behind = [](const std::string& server) {
-        const std::string backend = "  servers: [\"" + server + "\"]\n  tls: none\n  username: me\n  password_file: /p\n";
-        return read("listen: [{address: \"127.0.0.1:25\"}]\nbackend:\n" + backend + local).warnings;
+    CHECK(warned("  tls: verify\n  username: me\n  password_file: /p\n" + local).empty());
+    const auto behind = [](const std::string& server, const std::string& tls = "none") {
+        const std::string backend =
+            "  servers: [\"" + server + "\"]\n  tls: " + tls + "\n  username: me\n  password_file: /p\n";
+        return read("hostname: a.example\nlisten: [{address: \"127.0.0.1:25\"}]\nbackend:\n" + backend + local).warnings;
     };
-    for (const char* here : {"localhost:587", "127.0.0.1:587", "[::1]:587"}) CHECK(behind(here).empty());
+    for (const char* here : {"localhost:587", "127.0.0.1:587", "[::1]:587"}) {
+        CHECK(behind(here).empty());
+        CHECK(behind(here, "opportunistic").empty());
+        CHECK(behind(here, "required").empty());
+    }
     CHECK(behind("mail.corp.example:4650").size() == 1);
     REQUIRE(behind("127.0.0.1:465").size() == 1);
     CHECK(behind("127.0.0.1:465")[0].starts_with("backend.servers has port 465"));

@@ -305,7 +305,7 @@ TEST_CASE("what is allowed but hardly meant is a warning") {
     CHECK(warned(with("grouping.window", "0s"), "grouping.window is 0"));
     CHECK(warned(with("grouping.observe", "true"), "grouping.observe is on"));
     CHECK(warned(with("backend.max_recipients", "50"), "backend.max_recipients is below 100"));
-    CHECK_FALSE(warned(with("recipients.local_domains", "[a.example]"), ""));
+    CHECK_FALSE(warned("hostname: a.example\n" + with("recipients.local_domains", "[a.example]"), ""));
 }
 
 TEST_CASE("hostile YAML is refused in bounded time and stack") {

@@ -57,6 +57,17 @@ TEST_CASE("what is well is said to be, and an empty spool has nothing to list") 
     CHECK_FALSE(holds(html, "role=\"alert\""));
 }
 
+TEST_CASE("a server that has not answered yet is not said to be ready") {
+    page::Snapshot snapshot = snapshot_of();
+    snapshot.running.servers = {server("mx:25", 0)};
+    snapshot.running.servers[0].connections = 2;
+    CHECK(holds(page::status(snapshot), ">ready<"));
+    CHECK(holds(page::status(snapshot), ">2 connections, "));
+    snapshot.running.servers[0].connecting = 2;
+    CHECK(holds(page::status(snapshot), ">connecting<"));
+    CHECK(holds(page::status(snapshot), ">0 connections, "));
+}
+
 TEST_CASE("texts of strangers are neither markup nor control characters") {
     page::Snapshot snapshot = snapshot_of();
     snapshot.running.servers = {server(hostile, 3)};

@@ -131,6 +131,11 @@ TEST_CASE("status says what an admin asks first, and shouts only where something
     CHECK(holds(text, "backend       mx:25  ok  connections 2, transactions 9\n"));
     CHECK_FALSE(holds(text, "TOO FULL"));
     CHECK_FALSE(holds(text, "perhaps twice"));
+    json growing = well;
+    growing["backend"][0]["connecting"] = 1;
+    CHECK(holds(tell::status(growing), "mx:25  ok  connections 1, connecting 1, transactions 9\n"));
+    growing["backend"][0]["connecting"] = 2;
+    CHECK(holds(tell::status(growing), "mx:25  connecting  connections 0, connecting 2, transactions 9\n"));
     json ill = well;
     ill["spool"]["low_on_space"] = true;
     ill["counts"]["possible_duplicates"] = 2;

@@ -105,6 +105,8 @@ TEST_CASE("status joins what the process knows with what the spool counts") {
     health.server = "mx:25";
     health.rests_for = base::Duration(3000);
     health.words = "421 busy";
+    health.connections = 3;
+    health.connecting = 1;
     running.servers = {health};
     ledger::Counts counts;
     counts.held = 4;
@@ -115,6 +117,8 @@ TEST_CASE("status joins what the process knows with what the spool counts") {
     CHECK(document.at("counts").at("copies") == 9);
     CHECK(document.at("backend").at(0).at("state") == "resting");
     CHECK(document.at("backend").at(0).at("last_words") == "421 busy");
+    CHECK(document.at("backend").at(0).at("connections") == 3);
+    CHECK(document.at("backend").at(0).at("connecting") == 1);
     CHECK(document.at("spool").at("low_on_space") == true);
 }
 
