@@ -183,17 +183,17 @@ void SqliteLedger::load_head(base::Duration boot, base::WallTime wall) {
     first_new_ = head_.next_group;
     any_apart_ = integers(statements_->count_apart.query()).at(0) > 0;
     begin();
-    settle_log();
-    if (!clean) keep_headers();
-    if (!commit(boot, wall)) throw SpoolError("the disk is full, and opening the spool needs some room");
+    const bool settled = settle_log();
+    if (settled && !clean) keep_headers();
+    if (!settled || !commit(boot, wall)) throw SpoolError("the disk is full, and opening the spool needs some room");
 }
 
 /// Where a sync had failed the system may still show what never reached the disk, and later syncs do not write it either:
 /// all that is written behind it would be lost with it if the power went, and a database into which it was copied would be
 /// torn. So the log is written anew as the system shows it, with the same bytes, before mail is written behind it or it is
 /// copied to the database; after an orderly end too, of which the last sync, or that of a migration behind it, may have
-/// failed. (Commonly such an end leaves no log.) A disk that is full says nothing of that.
-void SqliteLedger::settle_log() {
+/// failed. (Commonly such an end leaves no log.) False: it is not, since the disk is full.
+bool SqliteLedger::settle_log() {
     auto works = [](int code) {  // false: the disk is full
         const SqliteError error(std::string("the log can't be written anew: ") + sqlite3_errstr(code), code);
         if (code != SQLITE_OK && !error.disk_full()) throw error;
@@ -201,15 +201,15 @@ void SqliteLedger::settle_log() {
     };
     sqlite3_file* log = nullptr;
     sqlite3_int64 size = 0;
-    if (!works(sqlite3_file_control(database_.native(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log))) return;
-    if (!works(log->pMethods->xFileSize(log, &size))) return;
+    if (!works(sqlite3_file_control(database_.native(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log))) return false;
+    if (!works(log->pMethods->xFileSize(log, &size))) return false;
     std::string bytes(most_written, '\0');
     for (sqlite3_int64 at = 0; at < size; at += most_written) {
         const int piece = static_cast<int>(std::min<sqlite3_int64>(size - at, most_written));
-        if (!works(log->pMethods->xRead(log, bytes.data(), piece, at))) return;
-        if (!works(log->pMethods->xWrite(log, bytes.data(), piece, at))) return;
+        if (!works(log->pMethods->xRead(log, bytes.data(), piece, at))) return false;
+        if (!works(log->pMethods->xWrite(log, bytes.data(), piece, at))) return false;
     }
-    works(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+    return works(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
 }
 
 /// In a transaction that was begun.

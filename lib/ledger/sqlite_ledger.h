@@ -153,7 +153,7 @@ private:
     void wait_and_cut_log();
     std::int64_t first_free_group();
     void load_head(base::Duration boot, base::WallTime wall);
-    void settle_log();
+    bool settle_log();
     void keep_headers();
     std::optional<StoredGroup> load(std::int64_t group);
     std::optional<StoredGroup> load_named(std::int64_t group);

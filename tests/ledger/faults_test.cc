@@ -343,6 +343,16 @@ TEST_CASE("a log that can't be written anew at the start is no spool to work wit
     CHECK(stored(bench) == 1);
 }
 
+TEST_CASE("a log that found no room to be written anew is none to write behind, even where there is room for that") {
+    Unsure bench;
+    FaultyDisk::sqlite_writes = Fault::full;
+    FaultyDisk::calls_failing = 1;
+    CHECK_THROWS_WITH_AS(bench.open(), doctest::Contains("full"), SpoolError);
+    FaultyDisk::heal();
+    bench.open();
+    CHECK(stored(bench) == 1);
+}
+
 TEST_CASE("of a batch on a full disk, what still fits is stored and the rest is refused") {
     FaultyBench bench;
     std::vector<Acceptance> acceptances(4);

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <limits>
 #include <new>
 #include <string_view>
 
@@ -20,6 +21,7 @@ sqlite3_file* real(sqlite3_file* file) {
 
 int fault(FaultyDisk::Fault fault, int io_error) {
     if (fault == FaultyDisk::Fault::none || FaultyDisk::calls_until-- > 0) return SQLITE_OK;
+    if (FaultyDisk::calls_failing-- <= 0) return SQLITE_OK;
     return fault == FaultyDisk::Fault::full ? SQLITE_FULL : io_error;
 }
 
@@ -116,6 +118,7 @@ private:
 std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_writes = Fault::none;
 std::atomic<FaultyDisk::Fault> FaultyDisk::sqlite_syncs = Fault::none;
 std::atomic<int> FaultyDisk::calls_until = 0;
+std::atomic<int> FaultyDisk::calls_failing = std::numeric_limits<int>::max();
 std::atomic<char> FaultyDisk::unreadable = '\0';
 std::atomic<std::uint64_t> FaultyDisk::bytes_written = 0;
 std::atomic<unsigned> FaultyDisk::waits = 0;
@@ -125,6 +128,7 @@ void FaultyDisk::heal() {
     sqlite_writes = Fault::none;
     sqlite_syncs = Fault::none;
     calls_until = 0;
+    calls_failing = std::numeric_limits<int>::max();
     unreadable = '\0';
     on_wait = nullptr;
 }

@@ -17,6 +17,7 @@ struct FaultyDisk {
     /// What writes and syncs of SQLite's files get from now on, after `calls_until` more of them.
     static std::atomic<Fault> sqlite_writes, sqlite_syncs;
     static std::atomic<int> calls_until;
+    static std::atomic<int> calls_failing;  // so many, then they work again
     /// Pages that hold a long run of that character and nothing else can't be read; 0: all can be.
     static std::atomic<char> unreadable;
     static std::atomic<std::uint64_t> bytes_written;
