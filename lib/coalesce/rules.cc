@@ -328,6 +328,14 @@ void apply(Member& member, const Outcome& outcome, const Policy& policy, const N
     }
 }
 
+void wait_anew(Member& member, const Now& now) {
+    member.state = State::pending;
+    member.since = now.history;
+    member.due = now.ledger;
+    member.attempts = 0;
+    member.owed = 0;
+}
+
 /// Everyone in one of these states is in that one then.
 std::vector<std::size_t> end_all(Group& group, std::initializer_list<State> which, State state, const Now& now) {
     std::vector<std::size_t> changed;
@@ -397,6 +405,20 @@ std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes,
     return {changed.begin(), changed.end()};
 }
 
+bool holds_too_much(const Group& notice, std::span<const Outcome> outcomes) {
+    if (notice.kind == Kind::mail) return false;
+    return std::ranges::any_of(outcomes, [&](const Outcome& outcome) {
+        const auto member = std::ranges::find(notice.members, outcome.member, &Member::id);
+        return outcome.of_message && member != notice.members.end() && member->state == State::failed;
+    });
+}
+
+void renew(Group& notice, const Now& now) {
+    for (Member& member : notice.members) {
+        if (member.state == State::failed) wait_anew(member, now);
+    }
+}
+
 Concluded conclude(Group& group) {
     Concluded concluded;
     bool some_got_it = false;
@@ -431,11 +453,7 @@ std::vector<std::size_t> retry(Group& group, std::span<const Group> siblings, co
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         Member& member = group.members[i];
         if (member.state != State::failed || !group.has_content || all.serving(member.address)) continue;
-        member.state = State::pending;
-        member.since = now.history;
-        member.due = now.ledger;
-        member.attempts = 0;
-        member.owed = 0;
+        wait_anew(member, now);
         changed.push_back(i);
     }
     return changed;

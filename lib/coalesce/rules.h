@@ -91,8 +91,9 @@ struct Outcome {
     std::int64_t member = 0;
     What what = What::deferred;
     std::string reply;
-    bool own = false;  // rested: in a transaction of this mail, which may be the cause
-    bool dsn = true;   // delivered: to a server that tells the sender whatever he asked to be told (RFC 3461)
+    bool own = false;         // rested: in a transaction of this mail, which may be the cause
+    bool dsn = true;          // delivered: to a server that tells the sender whatever he asked to be told (RFC 3461)
+    bool of_message = false;  // refused, deferred, rested: for what is sent, maybe, and not for him to whom it is
 };
 
 /// How long a group that met only ill servers is left alone: not so short that it spins; where a server fell ill with it, by
@@ -105,6 +106,12 @@ constexpr std::string_view expired_words = "expired after ";
 /// What changed by the outcomes of an attempt: indices into Group::members. Expiry happens here, and only here, and here it
 /// is found out what has to be told (Member::owed).
 std::vector<std::size_t> settle(Group& group, std::span<const Outcome> outcomes, const Policy& policy, const Now& now);
+
+/// Whether a notice has failed, by these outcomes, for what it holds: one that holds less may arrive yet.
+bool holds_too_much(const Group& notice, std::span<const Outcome> outcomes);
+
+/// Whoever failed in it waits anew, with another content.
+void renew(Group& notice, const Now& now);
 
 /// Nobody of the group is under way any more: of those who were tried apart, who spoiled it for the others.
 struct Concluded {

@@ -27,6 +27,12 @@ bool returns_body(const StoredGroup& group, const coalesce::Telling& telling, co
            content.body_size <= most_returned_body;
 }
 
+/// Whether it can be sent again by hand, whoever else it was forgotten for.
+bool stays(const StoredGroup& group, const coalesce::Policy& policy) {
+    return policy.keep_failed.count() > 0 &&
+           std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
+}
+
 }  // namespace
 
 std::uint64_t OwedNotice::body_size() const {
@@ -84,6 +90,10 @@ message::Notice NoticeMaker::notice_about(const StoredGroup& group, const coales
     if (!content) return notice;
     notice.header = returned_header(group, *content, setting.policy);
     notice.whole = returns_body(group, telling, *content);
+    const bool to_postmaster = telling.last && telling.what == coalesce::tell_failed;
+    if (!to_postmaster || !stays(group, setting.policy)) return notice;
+    notice.kept = group.id;
+    notice.kept_for = setting.policy.keep_failed;
     return notice;
 }
 

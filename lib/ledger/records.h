@@ -116,7 +116,8 @@ struct Settled {
     std::vector<Ended> ended;
     base::Time next = base::never;  // when those who were put off are tried again
     base::Time now{};
-    bool owing = false;  // something is to be told of somebody in it
+    bool owing = false;      // something is to be told of somebody in it
+    bool shortened = false;  // it is a notice that was refused, and waits now with less in it
 };
 
 /// Who was told what of a group.

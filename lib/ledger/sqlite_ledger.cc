@@ -12,6 +12,7 @@
 #include "ledger/spool_error.h"
 #include "message/digest.h"
 #include "message/mailbox.h"
+#include "message/notice.h"
 
 namespace onecopy::ledger {
 namespace {
@@ -121,7 +122,7 @@ struct SqliteLedger::Others {
 
 SqliteLedger::SqliteLedger(const std::string& directory, const std::string& vfs, base::Duration boot,
                            base::WallTime wall) try
-    : database_(directory + "/ledger.db", Database::Mode::read_write, log_vfs(vfs)) {
+    : directory_(directory), database_(directory + "/ledger.db", Database::Mode::read_write, log_vfs(vfs)) {
     database_.checkpoint_at_close(false);  // settle_log()
     open_spool(database_);
     statements_ = std::make_unique<Statements>(database_);
@@ -509,7 +510,9 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
     settled.now = context.now.ledger;
     std::optional<StoredGroup> group = load(settlement.group);
     if (!group) return settled;
-    for (std::size_t place : coalesce::settle(*group, settlement.outcomes, context.policy, context.now)) {
+    const std::vector<std::size_t> changed = coalesce::settle(*group, settlement.outcomes, context.policy, context.now);
+    settled.shortened = coalesce::holds_too_much(*group, settlement.outcomes) && shorten(*group, context);
+    for (std::size_t place : changed) {
         const coalesce::Member& member = group->members[place];
         statements_->writer.save_member(group->id, member);
         if (member.state == coalesce::State::pending) {
@@ -530,6 +533,43 @@ Settled SqliteLedger::settle(const Settlement& settlement, const Context& contex
     drop_content_unless_needed(*group);
     statements_->writer.update(*group);
     return settled;
+}
+
+/// A notice that was refused for what it holds takes its next shorter form and waits anew: it is the one notice of those of
+/// whom it tells, and it has to arrive. False: it has none.
+bool SqliteLedger::shorten(StoredGroup& notice, const Context& context) {
+    const std::optional<message::NoticeText> text = shorter(notice.id);
+    if (!text) return false;
+    const std::string body = text->opening + text->closing;
+    drop_content(notice);
+    statements_->put_content.run(notice.id, text->header, body, static_cast<std::int64_t>(body.size()));
+    notice.has_content = true;
+    notice.eight_bit = text->eight_bit;
+    notice.size = text->header.size() + body.size();
+    coalesce::renew(notice, context.now);
+    return true;
+}
+
+/// What a notice says itself stands in front; of what it returns no more is read than is needed, or than can be.
+std::optional<message::NoticeText> SqliteLedger::shorter(std::int64_t notice) try {
+    const std::shared_ptr<const Content> content = load_content(notice);
+    if (!content) return std::nullopt;
+    std::string body = content->body;
+    const auto enough = [&] {
+        const std::size_t returned = message::returned_at(content->header, body);
+        return returned != body.npos && body.size() - returned > 2 * message::most_returned_header;
+    };
+    SegmentReader reader(directory_);
+    try {
+        for (auto extent = content->extents.begin(); extent != content->extents.end() && !enough(); ++extent)
+            body += reader.read(*extent);
+    } catch (const FileError&) {
+    } catch (const SegmentReader::Damaged&) {
+    }
+    return message::shortened(content->header, body);
+} catch (const SqliteError& error) {
+    if (error.damaged()) pass_over(notice, error.what());
+    throw;
 }
 
 /// An ill server is no attempt on this mail: it stands with the recipient's last words only, however often it was met.
@@ -634,7 +674,8 @@ std::vector<Settlement> SqliteLedger::set_aside() {
         for (const coalesce::Member& member : group.members) {
             if (member.state != coalesce::State::pending) continue;
             settlement.outcomes.push_back({member.id, coalesce::Outcome::What::refused,
-                                           "554 5.6.0 set aside: onecopyd crashed three times while it was being sent"});
+                                           "554 5.6.0 set aside: onecopyd crashed three times while it was being sent",
+                                           false, true, true});
         }
     }
     return settlements;

@@ -171,6 +171,8 @@ private:
     void leave_served(Kin& kin, const coalesce::Arriving& copy, const Context& context);
     std::vector<std::size_t> change_members(StoredGroup& group, Change change, Changed& changed, const Context& context);
     StoredGroup make_group(const Copy& copy, const Context& context);
+    bool shorten(StoredGroup& notice, const Context& context);
+    std::optional<message::NoticeText> shorter(std::int64_t notice);
     std::shared_ptr<const Content> load_content(std::int64_t group);
     void describe(Acceptance& acceptance, const StoredGroup& group, const Copy& copy, const Context& context);
     void store_content(StoredGroup& group, const Copy& copy, const std::vector<Extent>& extents, const Context& context);
@@ -185,6 +187,7 @@ private:
     bool is_apart(const std::string& address, const Context& context);
     void record_attempts(StoredGroup& group, const Settlement& settlement, const Context& context);
 
+    std::string directory_;
     Database database_;
     std::unique_ptr<Statements> statements_;
     std::optional<Clock> clock_;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/escape.h"
+#include "base/units.h"
 #include "message/characters.h"
 #include "message/date.h"
 #include "message/digest.h"
@@ -18,6 +19,7 @@ using What = Notice::What;
 
 constexpr std::size_t most_line = 76;
 constexpr std::size_t most_reply = 2000;
+constexpr std::string_view eight_bit_field = "Content-Transfer-Encoding: 8bit\r\n";
 
 struct Words {
     const char* subject;
@@ -185,6 +187,11 @@ std::string text_part(const Notice& notice) {
         out += "\r\nThe message is from <" + shown(notice.sender) + ">";
         out += notice.sender.empty() ? ", the sender of notices: nobody else can be told.\r\n" : ".\r\n";
     }
+    if (notice.kept != 0) {
+        const std::string group = std::to_string(notice.kept);
+        out += "\r\nThe message is kept at " + plain(notice.hostname, 255) + " for " + base::to_text(notice.kept_for) +
+               " (delivery.keep_failed):\r\n\r\n    onecopyctl show " + group + "\r\n    onecopyctl retry " + group + "\r\n";
+    }
     for (const Notice::Recipient& recipient : notice.recipients) {
         out += "\r\n<" + shown(recipient.address) + ">\r\n";
         std::string said = recipient.expired ? "tried for too long; at last: " : "";
@@ -228,15 +235,49 @@ std::string header_of(const Notice& notice, const std::string& message_id, const
         out += "In-Reply-To: " + notice.message_id + "\r\nReferences: " + notice.message_id + "\r\n";
     out += "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n";
     out += "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"" + boundary + "\"\r\n";
-    if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
+    if (eight_bit) out += eight_bit_field;
     return out;
 }
 
 /// One part's header; its text follows.
 std::string begin_part(const std::string& boundary, const char* type, bool eight_bit) {
     std::string out = "\r\n--" + boundary + "\r\nContent-Type: " + type + "\r\n";
-    if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
+    if (eight_bit) out += eight_bit_field;
     return out + "\r\n";
+}
+
+std::string end_parts(const std::string& boundary) {
+    return "\r\n--" + boundary + "--\r\n";
+}
+
+/// Of a header that was written here, whose last fields these are; empty: it was not.
+std::string boundary_in(std::string_view header) {
+    constexpr std::string_view before = "\tboundary=\"";
+    const std::size_t at = header.rfind(before);
+    if (at == header.npos) return {};
+    header.remove_prefix(at + before.size());
+    return std::string(header.substr(0, header.find('"')));
+}
+
+/// Where the parts behind the text begin, each with its boundary. No message, nor what a server says of it, can hold that.
+struct Places {
+    std::size_t status, returned;
+};
+Places places(std::string_view body, const std::string& boundary) {
+    const std::string line = "\r\n--" + boundary + "\r\n";
+    auto next = [&](std::size_t after) { return after == body.npos ? after : body.find(line, after + 1); };
+    const std::size_t text = boundary.empty() ? body.npos : body.find(line), status = next(text);
+    return {status, next(status)};
+}
+
+/// The part that returns the header of a message, in place of the part that returns all of it; empty: this one does not.
+std::string header_alone(std::string_view part, const std::string& boundary) {
+    const bool global = part.find("\r\nContent-Type: message/global\r\n") < part.find("\r\n\r\n");
+    const bool all = global || part.find("\r\nContent-Type: message/rfc822\r\n") < part.find("\r\n\r\n");
+    if (!all) return {};
+    part.remove_prefix(part.find("\r\n\r\n") + 2);  // with a line's end in front, so that there may be no header at all
+    const std::string_view header = returned_header(part.substr(2, part.find("\r\n\r\n")));
+    return begin_part(boundary, global ? "message/global-headers" : "text/rfc822-headers", !is_ascii(header)).append(header);
 }
 
 }  // namespace
@@ -266,7 +307,27 @@ NoticeText write(const Notice& notice) {
                                         : (global_header ? "message/global-headers" : "text/rfc822-headers");
     out.opening += begin_part(boundary, returned, eight_bit_return);
     out.opening += header;
-    out.closing = "\r\n--" + boundary + "--\r\n";
+    out.closing = end_parts(boundary);
+    return out;
+}
+
+std::size_t returned_at(std::string_view header, std::string_view body) {
+    return places(body, boundary_in(header)).returned;
+}
+
+std::optional<NoticeText> shortened(std::string_view header, std::string_view body) {
+    constexpr std::string_view why = "\r\nThis notice was refused with more of the message in it.\r\n";
+    const std::string boundary = boundary_in(header);
+    const auto [status, returned] = places(body, boundary);
+    if (returned == body.npos) return std::nullopt;
+    NoticeText out;
+    out.opening = body.substr(0, status);
+    if (!out.opening.ends_with(why)) out.opening += why;
+    out.opening.append(body.substr(status, returned - status)).append(header_alone(body.substr(returned), boundary));
+    out.closing = end_parts(boundary);
+    out.eight_bit = !is_ascii(out.opening);
+    out.header = header;
+    if (!out.eight_bit && header.ends_with(eight_bit_field)) out.header.resize(header.size() - eight_bit_field.size());
     return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ struct Notice {
     std::string header;      // as it was forwarded
     bool whole = false;      // it is returned with its body, not its header alone (RET=FULL)
     bool eight_bit = false;  // the body is
+    std::int64_t kept = 0;   // the group of the spool that it can be seen in, and sent again from; 0: there is none
+    base::Duration kept_for{};
 };
 
 /// A notice as a message: the header block, and the body around the body that is returned.
@@ -53,5 +56,14 @@ struct NoticeText {
 constexpr std::size_t most_returned_header = 64 << 10;
 
 NoticeText write(const Notice& notice);
+
+/// Where what a notice of ours returns begins in its body, behind all that it says itself; npos: it returns nothing, or
+/// that is not in this much of it.
+std::size_t returned_at(std::string_view header, std::string_view body);
+
+/// The next shorter form of such a notice, which says so: where it returns all of the message, it returns the header; where
+/// it returns that, nothing. None: it returns nothing. `body`: all of it, or twice most_returned_header behind
+/// returned_at().
+std::optional<NoticeText> shortened(std::string_view header, std::string_view body);
 
 }  // namespace onecopy::message

@@ -190,12 +190,14 @@ void Delivery::settled(const ledger::Settled& settled) {
     if (!waiting.empty() && !stopping_) next(waiting.mapped());
 }
 
-/// Who ended without having got it, and when the others are tried again; who got it stands in the transaction's line.
+/// Who ended without having got it, what is sent with less in it, and when the others are tried again; who got it stands in
+/// the transaction's line.
 void Delivery::log_settled(const ledger::Settled& settled) {
     for (const ledger::Settled::Ended& ended : settled.ended) {
         if (ended.state != coalesce::State::failed) continue;
         log::warning("failed", {{"group", settled.group}, {"recipient", ended.address}, {"reply", ended.reply}});
     }
+    if (settled.shortened) log::info("shortened", {{"group", settled.group}});
     if (settled.next != base::never && log::enabled(base::Level::info)) {
         base::Duration wait = std::max(settled.next - settled.now, base::Duration(0));
         log::info("deferred", {{"group", settled.group}, {"next_try_seconds", wait.count() / 1000}});

@@ -22,6 +22,8 @@ struct ClientTransaction {
             Reply reply;  // the backend's last word on it; code 0: none came, the text says why
             /// Put off or refused by one verdict on the data for all of several who had been accepted, none on this one.
             bool shared = false;
+            /// Said of him, in answer to RCPT, or before it was asked; else it was said of the message.
+            bool personal = false;
         };
         std::vector<Recipient> recipients;  // in the order of the envelope
     };

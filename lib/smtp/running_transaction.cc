@@ -98,9 +98,9 @@ void RunningTransaction::sort_out_recipients() {
         const auto& recipient = wanted_.envelope.recipients[i];
         const bool international = message::needs_smtputf8(wanted_.envelope, recipient);
         if (recipient.address.empty() || is_unusable(recipient.address)) {
-            settle(i, Outcome::refused, {553, "5.1.3", "unusable address"});
+            settle_one(i, Outcome::refused, {553, "5.1.3", "unusable address"});
         } else if (international && !offered_.smtputf8) {
-            settle(i, Outcome::deferred, {0, "5.6.7", "the server does not offer SMTPUTF8"});
+            settle_one(i, Outcome::deferred, {0, "5.6.7", "the server does not offer SMTPUTF8"});
         } else {
             usable_.push_back(i);
             smtputf8_ = smtputf8_ || international;
@@ -158,9 +158,9 @@ void RunningTransaction::take_recipient_reply(const Reply& reply) {
     if (reply.positive()) {
         accepted_.push_back(recipient);
     } else if (is_recipient_limit(reply)) {
-        settle(recipient, accepted_.empty() ? Outcome::deferred : Outcome::again, reply);
+        settle_one(recipient, accepted_.empty() ? Outcome::deferred : Outcome::again, reply);
     } else {
-        settle(recipient, outcome_of(reply), reply);
+        settle_one(recipient, outcome_of(reply), reply);
     }
 }
 
@@ -180,8 +180,14 @@ void RunningTransaction::settle_rest(Outcome outcome, const Reply& reply) {
     }
 }
 
+/// What he alone is told.
+void RunningTransaction::settle_one(std::size_t recipient, Outcome outcome, const Reply& reply) {
+    settle(recipient, outcome, reply);
+    result_.recipients[recipient].personal = true;
+}
+
 void RunningTransaction::settle(std::size_t recipient, Outcome outcome, const Reply& reply, bool shared) {
-    result_.recipients[recipient] = {outcome, excerpt(reply), shared};
+    result_.recipients[recipient] = {outcome, excerpt(reply), shared, false};
     settled_[recipient] = true;
     --undecided_;
 }

@@ -64,6 +64,7 @@ private:
     std::uint64_t content_ = 0;  // octets so far
 
     void sort_out_recipients();
+    void settle_one(std::size_t recipient, Outcome outcome, const Reply& reply);
     void settle(std::size_t recipient, Outcome outcome, const Reply& reply, bool shared = false);
 };
 

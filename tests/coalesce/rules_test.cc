@@ -285,6 +285,45 @@ TEST_CASE("a message that is refused for everybody, each alone, was spoiled by n
     CHECK(conclude(life.group).spoilers.empty());
 }
 
+TEST_CASE("a notice holds too much where it failed for what it holds; with less in it it has all of its time again") {
+    struct Row {
+        Kind kind;
+        What what;
+        bool of_message;
+        base::Duration when;
+        bool too_much;
+    };
+    const Row rows[] = {
+        {Kind::notice, What::refused, true, seconds(1), true},
+        {Kind::last_notice, What::refused, true, seconds(1), true},
+        {Kind::delay_notice, What::refused, true, seconds(1), true},
+        {Kind::last_notice, What::deferred, true, days(6), true},
+        {Kind::last_notice, What::deferred, true, seconds(1), false},
+        {Kind::last_notice, What::refused, false, seconds(1), false},
+        {Kind::last_notice, What::delivered, true, seconds(1), false},
+        {Kind::mail, What::refused, true, seconds(1), false},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(static_cast<int>(row.kind));
+        CAPTURE(static_cast<int>(row.what));
+        Life life(copy_for({"a@x"}));
+        life.arrive(copy_for({"a@x"}), seconds(0));
+        life.group.kind = row.kind;
+        Outcome outcome{1, row.what, "reply"};
+        outcome.of_message = row.of_message;
+        settle(life.group, {&outcome, 1}, life.policy, at(row.when));
+        CHECK(holds_too_much(life.group, {&outcome, 1}) == row.too_much);
+        if (!row.too_much) continue;
+        renew(life.group, at(row.when));
+        CHECK(life.state(1) == State::pending);
+        const Member& member = life.group.members[0];
+        CHECK(member.due == base::Time(row.when));
+        CHECK(member.since == base::Time(row.when));
+        CHECK(member.attempts == 0);
+        CHECK(member.owed == 0);
+    }
+}
+
 TEST_CASE("both outcomes of one attempt count, in their order") {
     Life life(copy_for({"a@x"}));
     life.arrive(copy_for({"a@x"}), seconds(0));

@@ -29,7 +29,8 @@ class Report:
         test.assertEqual(self.message["To"].addresses[0].addr_spec, self.to[0])
         for name in ("Date", "From", "Message-ID", "Subject", "MIME-Version"):
             test.assertEqual(len(self.message.get_all(name, [])), 1, name)
-        text, status, self.returned = self.message.iter_parts()
+        text, status, *returned = self.message.iter_parts()
+        self.returned = returned[0] if returned else None
         self.text = text.get_content()
         self.mail, *self.recipients = status.get_payload()
 
@@ -288,6 +289,112 @@ class ToPostmaster(Notices):
         daemon.configure({"delivery": {"expire": "1s", "notify": "postmaster"}})
         daemon.ctl("reload")
         self.assertEqual(self.notices()[0].to, [POSTMASTER])
+
+
+class Words(Hooks):
+    """Refuses, at the dot, whatever holds one of these words, a notice too."""
+
+    def __init__(self, *words):
+        self.words = words
+
+    def dot(self, transaction):
+        return "554 5.7.1 virus found" if any(word in transaction.message for word in self.words) else None
+
+
+class Small(Hooks):
+    """Takes no large message, and says so in its EHLO reply, or at the dot alone."""
+
+    MOST = 60_000
+
+    def __init__(self, says_so):
+        if says_so:
+            self.extensions = [*Hooks.extensions, f"SIZE {self.MOST}"]
+
+    def dot(self, transaction):
+        return "552 5.3.4 Message size exceeds fixed maximum message size" if len(transaction.message) > self.MOST else None
+
+
+class RefusedForWhatItHolds(Notices):
+    """What the server does not take it does not take in a notice either: the notice comes with less in it."""
+
+    notify = "postmaster"
+
+    def refused(self, hooks, message, sender=SENDER, to=POSTMASTER, **changes):
+        self.received = self.sink(hooks)
+        daemon = self.start(**changes)
+        daemon.send(sender, [at("bert")], message)
+        (report,) = self.notices()
+        self.assertEqual((report.to, report.named()), ([to], [at("bert")]))
+        self.assertIn("This notice was refused with more of the message in it.", report.text)
+        self.no_more_than(daemon, 1)
+        self.assertEqual(daemon.json("status")["counts"]["untold"], 0)
+        self.assertEqual(len(daemon.json("list", "failed")), 1)
+        return daemon, report
+
+    def test_by_content(self):
+        for notify, sender in (("postmaster", SENDER), ("sender", "")):
+            with self.subTest(notify):
+                self.notify = notify
+                daemon, report = self.refused(Words(b"Hello, this is message 1."), self.message.text(), sender)
+                self.assertEqual(report.of("bert")["Diagnostic-Code"], "smtp; 554 5.7.1 virus found")
+                self.assertEqual(report.returned.get_content_type(), "text/rfc822-headers")
+                self.assertIn(self.message.id, report.returned_text())
+                group = str(daemon.json("list", "failed")[0]["id"])
+                self.assertIn(f"    onecopyctl retry {group}", report.text.splitlines())
+                self.received.hooks = Hooks()
+                daemon.ctl("retry", group)
+                self.received.wait_for(lambda: self.received.recipients_of(self.message.id) == [at("bert")], PATIENCE, "bert")
+
+    def test_by_its_header(self):
+        _, report = self.refused(Words(b"Subject: message 1,"), self.message.text())
+        self.assertIsNone(report.returned)
+        self.assertEqual(report.of("bert")["Diagnostic-Code"], "smtp; 554 5.7.1 virus found")
+
+    def test_by_size(self):
+        message = Message(2, to=("bert",), kind="large")
+        self.assertGreater(len(message.text()), Small.MOST)
+        for says_so in (True, False):
+            with self.subTest(says_so=says_so):
+                _, report = self.refused(Small(says_so), message.text())
+                self.assertIn("552 5.3.4", report.of("bert")["Diagnostic-Code"])
+                self.assertIn(message.id, report.returned_text())
+
+    def test_a_sender_who_wanted_all_of_it_back(self):
+        self.notify = "sender"
+        self.received = self.sink(Words(b"Hello, this is message 1."))
+        daemon = self.start()
+        with daemon.client() as client:
+            client.ehlo()
+            client.docmd("MAIL", f"FROM:<{SENDER}> RET=FULL")
+            client.docmd("RCPT", f"TO:<{at('bert')}>")
+            self.assertEqual(client.data(self.message.text().decode())[0], 250)
+        (report,) = self.notices()
+        self.assertEqual((report.to, report.named()), ([SENDER], [at("bert")]))
+        self.assertEqual(report.returned.get_content_type(), "text/rfc822-headers")
+        self.no_more_than(daemon, 1)
+
+    def test_whoever_it_is_to_decides_at_RCPT(self):
+        self.received = self.sink(Refuse({**NO_BERT, POSTMASTER: "550 5.1.1 no postmaster"}))
+        daemon = self.start()
+        daemon.send(SENDER, [at("bert")], self.message.text())
+        daemon.wait_log("untold ")
+        self.assertEqual(self.received.commands.count(f"RCPT TO:<{POSTMASTER}>"), 1)
+
+    def test_a_kill_between_two_forms(self):
+        """Whether it falls before or behind what was stored of the refusal: one of them comes, and comes once."""
+        for line in ("transaction group=2 ", "shortened group=2"):
+            with self.subTest(line):
+                self.received = self.sink(Words(b"Hello, this is message 1."))
+                daemon = self.start(log={"level": "info"})
+                daemon.send(SENDER, [at("bert")], self.message.text())
+                daemon.wait_log(line)
+                daemon.kill()
+                daemon.start()
+                (report,) = self.notices()[:1]
+                self.assertEqual(report.returned.get_content_type(), "text/rfc822-headers")
+                self.sentinel(daemon, self.received)
+                found = [each for each in self.received.delivered if each.sender == ""]
+                self.assertEqual(len({each.id for each in found}), 1)
 
 
 class Relayed(Notices):

@@ -32,6 +32,14 @@ struct Office : Bench {
         REQUIRE(due.size() == 1);
         return settle_all(due[0], What::refused, reply);
     }
+    /// The server refuses the one that is due for what it holds.
+    Settled refuse_content(const Due& due) {
+        return settle({due.group,
+                       {{due.recipients.at(0).member, What::refused, "554 5.7.1 virus", false, true, true}},
+                       "sink:25",
+                       false,
+                       true});
+    }
     Told tell(std::int64_t group) { return spool().tell(group, moment); }
     std::string body_of(const Due& due) {
         std::string body = due.content->body;
@@ -228,6 +236,144 @@ TEST_CASE("a refused notice is told to postmaster with all of it, and that one t
     CHECK(office.take_due().empty());
     CHECK(Reader(office.path()).counts().untold == 1);
     CHECK(Reader(office.path()).list(Reader::Which::failed, 10).size() == 3);
+}
+
+TEST_CASE(
+    "a notice that is refused for what it holds waits with less in it, until there is nothing left: then nobody is told") {
+    for (const std::size_t lines : {std::size_t{1}, std::size_t{10'000}}) {
+        CAPTURE(lines);
+        Office office;
+        std::string text;
+        for (std::size_t i = 0; i < lines; ++i) text += "a line of the body\r\n";
+        Copy copy = lines == 1 ? make_copy({"a@x"}, "<1@x>", 1, "\r\n" + text) : large_copy(office, {"a@x"}, text);
+        copy.arriving.sender.clear();
+        const std::int64_t group = office.offer(copy).group;
+        CHECK_FALSE(office.refuse_content(office.take_due().at(0)).shortened);
+        const std::int64_t notice = office.tell(group).notices.at(0).group;
+        const std::uint64_t failed = Reader(office.path()).counts().totals.failed;
+        for (const char* form : {"message/rfc822", "text/rfc822-headers", "none"}) {
+            CAPTURE(form);
+            office.die();
+            office.open();
+            const std::vector<Due> due = office.take_due();
+            REQUIRE(due.size() == 1);
+            CHECK(due[0].group == notice);
+            const std::string body = office.body_of(due[0]);
+            CHECK(body.size() == due[0].content->body_size);
+            CHECK(body.find("Final-Recipient: rfc822; a@x\r\n") != std::string::npos);
+            const bool all = form == std::string("message/rfc822"), nothing = form == std::string("none");
+            CHECK((body.find(text) != std::string::npos) == all);
+            CHECK((body.find("From: sender@s.example\r\n") == std::string::npos) == nothing);
+            CHECK(body.ends_with("--\r\n"));
+            if (!nothing) CHECK(body.find("Content-Type: " + std::string(form) + "\r\n") != std::string::npos);
+            CHECK(office.record(notice).size == due[0].content->header.size() + body.size());
+            const Settled settled = office.refuse_content(due[0]);
+            CHECK(settled.shortened == !nothing);
+            CHECK(settled.owing == nothing);
+            CHECK(settled.ended.size() == (nothing ? 1 : 0));
+            CHECK(office.record(notice).members.at(0).attempts == 0);
+        }
+        CHECK(office.tell(notice).untold == std::vector<std::string>{"postmaster@x"});
+        CHECK(Reader(office.path()).counts().totals.failed == failed + 1);
+        CHECK(Reader(office.path()).counts().totals.notices == 1);
+        const std::uint64_t kept = lines == 1 ? 0 : text.size() + 2;
+        std::uint64_t live = 0;
+        for (const auto& [segment, bytes] : office.spool().ledger().live_segments()) live += bytes;
+        CHECK_MESSAGE(live == kept, "the message that failed, and no longer the notice");
+    }
+}
+
+TEST_CASE("a notice waits with less in it whatever it has failed by, but for whom it is to") {
+    Office office;
+    Copy copy = make_copy({"a@x"});
+    copy.arriving.sender.clear();
+    const std::int64_t group = office.offer(copy).group;
+    office.refuse_content(office.take_due().at(0));
+    const std::int64_t notice = office.tell(group).notices.at(0).group;
+    const Due due = office.take_due().at(0);
+    SUBCASE("put off until it expired") {
+        office.pass(days(6));
+        const Settled settled =
+            office.settle({notice, {{1, What::deferred, "451 4.7.1 later", false, true, true}}, "", false, true});
+        CHECK(settled.shortened);
+        CHECK(settled.next == settled.now);
+        CHECK(office.take_due().size() == 1);
+        CHECK_FALSE_MESSAGE(
+            office.settle({notice, {{1, What::deferred, "451 4.7.1 later", false, true, true}}, "", false, true}).shortened,
+            "it has as much time as any");
+    }
+    SUBCASE("put off, and not expired yet") {
+        CHECK_FALSE(
+            office.settle({notice, {{1, What::deferred, "451 4.7.1 later", false, true, true}}, "", false, true}).shortened);
+        CHECK_FALSE(office.record(notice).members.at(0).state == State::failed);
+    }
+    SUBCASE("to nobody who is there") {
+        CHECK_FALSE(office.settle_all(due, What::refused, "550 5.1.1 no postmaster").shortened);
+        CHECK(office.tell(notice).untold.size() == 1);
+    }
+    SUBCASE("dropped by hand meanwhile") {
+        office.spool().came_back(notice);
+        CHECK(office.change(Change::drop, {notice}).groups == 1);
+        CHECK_FALSE(office.refuse_content(due).shortened);
+        CHECK(office.take_due().empty());
+    }
+}
+
+TEST_CASE("what a notice returns may be damaged: it takes its shorter form all the same") {
+    Office office;
+    Copy copy = large_copy(office, {"a@x"}, std::string(200'000, 'x'));
+    copy.arriving.sender.clear();
+    const std::int64_t group = office.offer(copy).group;
+    office.refuse_content(office.take_due().at(0));
+    REQUIRE(office.tell(group).notices.size() == 1);
+    const Due due = office.take_due().at(0);
+    REQUIRE(due.content->extents.size() > 1);
+    std::filesystem::resize_file(office.path() + "/segments/1", due.content->extents[1].offset + 100);
+    CHECK(office.refuse_content(due).shortened);
+    const std::string body = office.body_of(office.take_due().at(0));
+    CHECK(body.find("From: sender@s.example\r\n") != std::string::npos);
+}
+
+TEST_CASE("a notice that crashes us is set aside with what it returns") {
+    Office office;
+    Copy copy = make_copy({"a@x"});
+    copy.arriving.sender.clear();
+    const std::int64_t group = office.offer(copy).group;
+    office.refuse_content(office.take_due().at(0));
+    const std::int64_t notice = office.tell(group).notices.at(0).group;
+    for (int crashes = 0; crashes < 2; ++crashes) {
+        Spool::Operation mark{[&](const Context&) { office.spool().ledger().suspect({notice}, true); }};
+        office.spool().transact({&mark, 1}, office.moment);
+    }
+    const std::vector<Settlement> aside = office.spool().ledger().set_aside();
+    REQUIRE(aside.size() == 1);
+    CHECK(office.settle(aside[0]).shortened);
+    CHECK(office.body_of(office.take_due().at(0)).find("hello") == std::string::npos);
+}
+
+TEST_CASE("postmaster is told where the message stays, and for how long, if it does") {
+    Office office;
+    office.settings.policy.keep_failed = days(2);
+    bool stays = true;
+    Copy copy = make_copy({"a@x"});
+    SUBCASE("a message from nobody") {
+        copy.arriving.sender.clear();
+    }
+    SUBCASE("not where it is kept no longer") {
+        copy.arriving.sender.clear();
+        office.settings.policy.keep_failed = base::Duration(0);
+        stays = false;
+    }
+    SUBCASE("not its sender, who has none of it") {
+        stays = false;
+    }
+    office.spool().configure(office.settings);
+    const std::int64_t group = office.offer(copy).group;
+    office.fail_due();
+    REQUIRE(office.tell(group).done);
+    const std::string body = office.body_of(office.take_due().at(0));
+    CHECK((body.find("kept at proxy.example for 2d (delivery.keep_failed)") != std::string::npos) == stays);
+    CHECK((body.find("    onecopyctl retry " + std::to_string(group) + "\r\n") != std::string::npos) == stays);
 }
 
 TEST_CASE("a delay is told once, and one at a time while such a notice waits itself") {

@@ -245,7 +245,7 @@ Notice::Recipient some_recipient(Chooser& chooser, Notice::What what, Told::Reci
     return recipient;
 }
 
-/// What is returned: all of a header, or as many whole fields of it as may be.
+/// What is returned: all of a message, or as many whole fields of its header as may be.
 void make_returned(Chooser& chooser, Told& told) {
     Notice& notice = told.notice;
     const std::string beyond_ascii = chooser.one_of<std::string>({"", "", "\xc3\xa9", "\xff"});
@@ -257,12 +257,11 @@ void make_returned(Chooser& chooser, Told& told) {
     bool full = false;
     for (const std::string& field : fields) {
         notice.header += field;
-        full = full || (!notice.whole && told.returned.size() + field.size() > most_returned_header);
-        if (!full) told.returned += field;
+        full = full || told.header.size() + field.size() > most_returned_header;
+        if (!full) told.header += field;
     }
     if (notice.whole)
         told.body = "\r\n" + one_line(chooser) + "\r\n--=_no boundary\r\n" + (notice.eight_bit ? "\xff\r\n" : "");
-    told.returned += told.body;
     const bool utf8 = beyond_ascii.size() == 2;
     told.returned_type = notice.whole ? (utf8 ? "message/global" : "message/rfc822")
                                       : (utf8 ? "message/global-headers" : "text/rfc822-headers");
@@ -297,17 +296,47 @@ private:
         const NoticeText text = write(told_.notice);
         const std::string message = text.header + text.opening + told_.body + text.closing;
         check_lines(message);
+        const bool whole = told_.notice.whole;
         const Report report(message);
-        check_header(report.header, text);
         require(report.parts.size() == 3, "not of three parts");
+        check_parts(report, text.message_id);
+        check_returned(report.parts[2], told_.returned_type, whole ? told_.notice.header + told_.body : told_.header);
+        check_encoding(report.header, text.opening + told_.body);
+        check_shorter(text.header, message.substr(text.header.size()), text.message_id, whole);
+    }
+
+    /// The forms that a refused notice takes, one after the other.
+    void check_shorter(const std::string& header, const std::string& body, const std::string& id, bool was_whole) {
+        const std::optional<NoticeText> text = shortened(header, body);
+        require(text.has_value(), "no shorter form");
+        const std::string message = text->header + text->opening + text->closing;
+        check_lines(message);
+        const Report report(message);
+        require(report.parts.size() == (was_whole ? 3u : 2u), "not of the parts of a shorter form");
+        check_parts(report, id);
+        check_encoding(report.header, text->opening);
+        const std::string words = "\r\nThis notice was refused with more of the message in it.\r\n";
+        require(report.parts[0].content.find(words) == report.parts[0].content.rfind(words), "twice that it was refused");
+        require(report.parts[0].content.ends_with(words), "no word that it was refused");
+        if (!was_whole)
+            return require(!shortened(text->header, text->opening + text->closing), "a form of less than nothing");
+        const bool utf8 = told_.returned_type == "message/global";
+        check_returned(report.parts[2], utf8 ? "message/global-headers" : "text/rfc822-headers", told_.header);
+        check_shorter(text->header, text->opening + text->closing, id, false);
+    }
+
+    void check_parts(const Report& report, const std::string& id) {
+        check_header(report.header, id);
         for (const Notice::Recipient& recipient : told_.notice.recipients)
             require(report.parts[0].content.find("\r\n<" + recipient.address + ">\r\n") != std::string::npos,
                     "no word of " + recipient.address);
         check_status(read_groups(report.parts[1].content));
-        same("the returned Content-Type", value(report.parts[2].header, "Content-Type"), told_.returned_type);
-        same("what is returned", report.parts[2].content, told_.returned);
         for (const Part& part : report.parts) check_encoding(part.header, part.content);
-        check_encoding(report.header, text.opening + told_.body);
+    }
+
+    void check_returned(const Part& part, const std::string& type, const std::string& content) {
+        same("the returned Content-Type", value(part.header, "Content-Type"), type);
+        same("what is returned", part.content, content);
     }
 
     void check_encoding(const Fields& header, const std::string& content) {
@@ -326,12 +355,12 @@ private:
         }
     }
 
-    void check_header(const Fields& header, const NoticeText& text) {
+    void check_header(const Fields& header, const std::string& id) {
         const Notice& notice = told_.notice;
         same("To", value(header, "To"), "<" + notice.to + ">");
         same("From", value(header, "From"), "Mail Delivery System <MAILER-DAEMON@proxy.example>");
         same("Date", value(header, "Date"), date_of(notice.now));
-        same("Message-ID", value(header, "Message-ID"), text.message_id);
+        same("Message-ID", value(header, "Message-ID"), id);
         same("In-Reply-To", value(header, "In-Reply-To"), told_.message_id);
         same("References", value(header, "References"), told_.message_id);
         same("Auto-Submitted", value(header, "Auto-Submitted"), "auto-replied");

@@ -28,7 +28,7 @@ struct Told {
         std::string original, final, status, server, diagnosis, attempted;
     };
     Notice notice;
-    std::string action, message_id, envid, returned, body, returned_type;
+    std::string action, message_id, envid, header, body, returned_type;  // of the header: as much as is returned alone
     std::vector<Recipient> recipients;
 };
 

@@ -16,6 +16,7 @@ struct Answered {
     Answer outcome;
     smtp::Reply reply;
     bool shared = false;
+    bool personal = false;
 };
 
 const smtp::Reply ok(250, "2.0.0", "ok");
@@ -33,7 +34,8 @@ Recipients recipients(std::size_t count) {
 Report answered(const std::vector<Answered>& answers, bool ill = false) {
     Report report;
     report.fate = Report::Fate::answered;
-    for (const Answered& one : answers) report.result.recipients.push_back({one.outcome, one.reply, one.shared});
+    for (const Answered& one : answers)
+        report.result.recipients.push_back({one.outcome, one.reply, one.shared, one.personal});
     report.ill = ill;
     return report;
 }
@@ -108,6 +110,33 @@ TEST_CASE("a message that is too large is so for everyone") {
         CHECK(verdicts.alone.empty());
         CHECK(std::ranges::count(verdicts.outcomes, What::refused, &coalesce::Outcome::what) == 2);
     }
+}
+
+TEST_CASE("a verdict is of the message but where it was said of him alone, or of room that a smaller one may have") {
+    struct Row {
+        Answered answer;
+        bool of_message;
+    };
+    const Row rows[] = {
+        {{Answer::refused, {554, "5.7.1", "virus"}}, true},
+        {{Answer::deferred, {451, "4.7.1", "later"}}, true},
+        {{Answer::unknown, {0, "", "connection lost"}}, true},
+        {{Answer::refused, unknown_user, false, true}, false},
+        {{Answer::deferred, greylisted, false, true}, false},
+        {{Answer::refused, {552, "5.3.4", "too large"}, false, true}, true},
+        {{Answer::refused, {552, "5.2.2", "mailbox full"}, false, true}, true},
+        {{Answer::deferred, {452, "4.2.2", "mailbox full"}, false, true}, true},
+        {{Answer::delivered, ok}, false},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.answer.reply.text());
+        CHECK(judge(recipients(1), answered({row.answer})).outcomes.at(0).of_message == row.of_message);
+    }
+    Report report;
+    report.fate = Report::Fate::damaged;
+    CHECK(judge(recipients(1), report).outcomes.at(0).of_message);
+    report.fate = Report::Fate::no_server;
+    CHECK_FALSE(judge(recipients(1), report).outcomes.at(0).of_message);
 }
 
 TEST_CASE("a server that falls ill costs nobody a step, but for who was put off on his own before") {

@@ -64,6 +64,7 @@ void Sender::send_content() {
 void Sender::done(const ClientTransaction::Result& result) {
     std::string told = "done:";
     for (const auto& recipient : result.recipients) {
+        personal.push_back(recipient.personal);
         told += (recipient.shared ? " shared " : " ") + name_of(recipient.outcome) + " [" + recipient.reply.text() + "]";
     }
     events.push_back(told);

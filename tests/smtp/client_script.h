@@ -22,6 +22,7 @@ struct Sender : ClientSession::Handler {
     bool sends_content = true;
     std::size_t started = 0;
     Strings events;
+    std::vector<bool> personal;  // of each recipient who was told of
 
     /// Feeds each of the server's sayings, and takes what comes out as one that writes it does; the last is returned.
     std::string hear(const Strings& sayings);

@@ -33,6 +33,31 @@ TEST_CASE("one recipient, step by step and pipelined") {
     });
 }
 
+TEST_CASE("what is said of a recipient alone is told apart from what is said of the message") {
+    struct Row {
+        Strings server;
+        std::vector<bool> personal;  // a@y, b@y and one that no command can name
+        std::uint64_t size = 4;
+    };
+    const std::string refused = "550 5.1.1 no\r\n";
+    const Row rows[] = {
+        {{plain, ok, refused, ok, go, "554 5.7.1 virus\r\n"}, {true, false, true}},
+        {{plain, ok, refused, ok, go, ok}, {true, false, true}},
+        {{plain, ok, ok, ok, "554 5.7.1 no data\r\n"}, {false, false, true}},
+        {{plain, ok, "452 4.5.3 enough\r\n", "451 later\r\n"}, {true, true, true}},
+        {{plain, "552 5.3.4 too large\r\n"}, {false, false, true}},
+        {{"250-mx\r\n250 SIZE 1000\r\n"}, {false, false, true}, 1001},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.server.back());
+        Sender sender;
+        sender.transactions = {to({"a@y", "b@y", "c d@y"}, "s@x", row.size)};
+        sender.hear({greeting.server});
+        sender.hear(row.server);
+        CHECK(sender.personal == row.personal);
+    }
+}
+
 TEST_CASE("a message above the server's limit is not tried") {
     check({
         {"alone",
