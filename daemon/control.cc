@@ -99,13 +99,13 @@ void Control::handle(const Request& request, Respond respond) {
 }
 
 /// Opens a reader of its own for each question: a connection left open would keep the write-ahead log from being cut.
-void Control::read(Respond respond, std::function<Response(ledger::Reader&)> question) {
-    doors_.worker.run([directory = doors_.spool, post = doors_.loop.poster(), respond = std::move(respond),
-                       question = std::move(question)] {
+void Control::read(Respond respond, std::function<Response(ledger::Reader&, base::Time now)> question) {
+    doors_.worker.run([directory = doors_.spool, now = doors_.ledger.now(), post = doors_.loop.poster(),
+                       respond = std::move(respond), question = std::move(question)] {
         auto answer = std::make_shared<Response>();
         try {
-            ledger::Reader reader(directory);
-            *answer = question(reader);
+            ledger::Reader reader(directory, now);
+            *answer = question(reader, now);
         } catch (const std::exception& error) {
             *answer = failure(500, error.what());
         }
@@ -114,7 +114,7 @@ void Control::read(Respond respond, std::function<Response(ledger::Reader&)> que
 }
 
 void Control::status(const Request&, Respond respond) {
-    read(std::move(respond), [running = doors_.running()](ledger::Reader& reader) {
+    read(std::move(respond), [running = doors_.running()](ledger::Reader& reader, base::Time) {
         try {
             return document(view::status(running, reader.counts()));
         } catch (const ledger::SpoolError& error) {  // what stands in no spool is told all the same
@@ -133,7 +133,7 @@ void Control::list(const Request& request, Respond respond) {
     auto which = request.query.find("which");
     auto wanted = names.find(which == request.query.end() ? "" : which->second);
     if (wanted == names.end()) return respond(failure(400, "list knows held, queued, failed and all"));
-    read(std::move(respond), [wanted = wanted->second, now = doors_.ledger.now()](ledger::Reader& reader) {
+    read(std::move(respond), [wanted = wanted->second](ledger::Reader& reader, base::Time now) {
         std::map<std::int64_t, ledger::GroupRecord> found;  // a group may be queued and failed at once
         for (Which one : wanted) {
             for (ledger::GroupRecord& group : reader.list(one, most_listed)) found.emplace(group.id, std::move(group));
@@ -148,7 +148,7 @@ void Control::why(const Request& request, Respond respond) {
     const std::string about = text_of(request, "about");
     if (about.empty())
         return respond(failure(400, "why needs a Message-ID, an address, the number of a group or a subject"));
-    read(std::move(respond), [about, now = doors_.ledger.now()](ledger::Reader& reader) {
+    read(std::move(respond), [about](ledger::Reader& reader, base::Time now) {
         const std::vector<ledger::GroupRecord> groups = looked_for(reader, about);
         return groups.empty() ? failure(404, "no message has that Message-ID, sender, recipient, number or subject")
                               : document(view::groups(groups, now));
@@ -158,7 +158,7 @@ void Control::why(const Request& request, Respond respond) {
 void Control::show(const Request& request, Respond respond) {
     const std::int64_t group = group_of(request);
     if (group == 0) return respond(failure(400, "show needs the number of a group"));
-    read(std::move(respond), [group, now = doors_.ledger.now()](ledger::Reader& reader) {
+    read(std::move(respond), [group](ledger::Reader& reader, base::Time now) {
         std::optional<ledger::GroupRecord> found = reader.show(group);
         return found ? document(view::groups({std::move(*found)}, now)) : failure(404, "no such group");
     });

@@ -49,7 +49,7 @@ private:
     void resume(const Request& request, Respond respond);
     void change(ledger::Change change, const Request& request, Respond respond);
     void change(ledger::Change change, std::vector<std::int64_t> groups, Respond respond);
-    void read(Respond respond, std::function<Response(ledger::Reader&)> question);
+    void read(Respond respond, std::function<Response(ledger::Reader&, base::Time now)> question);
 
     static const Route routes[];
     Doors doors_;

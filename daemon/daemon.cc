@@ -117,7 +117,8 @@ Control::Doors Daemon::control_doors() {
 }
 
 StatusLine::Doors Daemon::status_doors() {
-    StatusLine::Doors doors{loop_, worker_, config_.spool.directory, {}, {}};
+    StatusLine::Doors doors{loop_, worker_, config_.spool.directory, {}, {}, {}};
+    doors.now = [this] { return ledger_->now(); };
     doors.changes = [this] { return ledger_->changes(); };
     doors.present = [this] { return StatusLine::Present{inbound_->addresses(), ledger_->paused(), stopping_}; };
     return doors;

@@ -46,7 +46,7 @@ const Figure<Running> of_process[] = {
 
 const Figure<Counts> of_spool[] = {
     {"onecopy_held", "gauge", "Groups in their window.", [](const Counts& c) { return number(c.held); }},
-    {"onecopy_queued", "gauge", "Groups that are tried again.", [](const Counts& c) { return number(c.queued); }},
+    {"onecopy_queued", "gauge", "Groups that are due, or tried again.", [](const Counts& c) { return number(c.queued); }},
     {"onecopy_failed", "gauge", "Groups with somebody who failed.", [](const Counts& c) { return number(c.failed); }},
     {"onecopy_untold", "gauge", "Recipients who failed, and nobody was told.",
      [](const Counts& c) { return number(c.untold); }},

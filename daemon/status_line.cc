@@ -32,10 +32,10 @@ void StatusLine::read() {
     reading_ = true;
     told_ = doors_.changes();
     next_ = base::boot_clock() + least_pause;
-    doors_.worker.run([this, directory = doors_.spool, post = doors_.loop.poster()] {
+    doors_.worker.run([this, directory = doors_.spool, now = doors_.now(), post = doors_.loop.poster()] {
         std::optional<ledger::Counts> counts;
         try {
-            counts = ledger::Reader(directory).counts();
+            counts = ledger::Reader(directory, now).counts();
         } catch (const std::exception&) {  // told by the line itself
         }
         post([this, counts] { tell(counts); });
@@ -44,6 +44,7 @@ void StatusLine::read() {
 
 void StatusLine::tell(const std::optional<ledger::Counts>& counts) {
     reading_ = false;
+    if (counts && counts->held > 0) renew();  // it is queued one day, without a word of the ledger's
     const Present present = doors_.present();
     if (!present.stopping) ::sd_notify(0, ("STATUS=" + text(present, counts)).c_str());
 }

@@ -13,8 +13,8 @@
 namespace onecopy {
 
 /// The line that `systemctl status` shows: where mail is taken, and how much of it waits. It is told anew after the ledger
-/// has changed, at most once in five seconds; while nothing changes nothing wakes up for it, and nothing is done where
-/// nobody listens.
+/// has changed, and while mail is held, at most once in five seconds; else nothing wakes up for it, and nothing is done
+/// where nobody listens.
 class StatusLine {
 public:
     struct Present {
@@ -26,6 +26,7 @@ public:
         net::Loop& loop;
         base::Worker& worker;
         std::string spool;
+        std::function<base::Time()> now;         // ledger time
         std::function<std::uint64_t()> changes;  // grows with what the spool holds
         std::function<Present()> present;
     };

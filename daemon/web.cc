@@ -98,7 +98,7 @@ void Web::read(bool groups, Respond respond, Response (*answer)(const page::Snap
     doors_.worker.run([directory = doors_.spool, post = doors_.loop.poster(), respond = std::move(respond), groups, answer,
                        snapshot = doors_.look()]() mutable {
         try {
-            ledger::Reader reader(directory);
+            ledger::Reader reader(directory, snapshot.now);
             snapshot.counts = reader.counts();
             if (groups) snapshot.held = reader.list(ledger::Reader::Which::held, page::most_listed);
             if (groups) snapshot.queued = reader.list(ledger::Reader::Which::queued, page::most_listed);

@@ -50,7 +50,7 @@ struct Group {
     bool alone = false;        // never merged with anything
     bool has_content = false;  // header and body are in the spool
     bool fixed = false;        // a first attempt was made in this round: the header stays
-    bool tried = false;     // an attempt of this round came back, be it that no server was to be had: it is queued, not held
+    bool tried = false;  // an attempt of this round came back, be it that no server was to be had: it is queued from then on
     unsigned exposure = 0;  // of the header that is kept (message/trace.h)
     base::Time touched{};   // history time of the last copy
     std::vector<Member> members;

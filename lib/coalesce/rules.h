@@ -34,7 +34,7 @@ struct Policy {
     base::Duration expire{5 * 86'400'000LL};
     base::Duration warn_after{0};  // 0: nobody is told of a delay
     TellingPolicy telling;
-    message::RewriteDomains rewrite_domains{};  // what a recipient's address may have been, for what is returned to a sender
+    message::KnownSpellings spellings{};  // of recipients, for what is returned to a sender
 };
 
 /// Two clocks (CONTRACT.md "Every duration is ledger time"): `history` leaves out what a wall clock that is

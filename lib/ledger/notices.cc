@@ -17,7 +17,7 @@ std::string returned_header(const StoredGroup& group, const Content& content, co
     if (group.untouched) return content.header;
     std::vector<std::string> everyone;
     for (const coalesce::Member& member : group.members) everyone.push_back(member.address);
-    return message::forwarded_header(content.header, everyone, policy.rewrite_domains);
+    return message::forwarded_header(content.header, everyone, policy.spellings);
 }
 
 /// RFC 3461 4.3: a sender who did not ask for all of it back gets the header.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <tuple>
+#include <utility>
 
 #include "base/escape.h"
 #include "ledger/group_store.h"
@@ -15,27 +17,39 @@ namespace {
 constexpr const char* all_groups = "SELECT id FROM groups INDEXED BY groups_by_content";
 constexpr const char* waiting_groups = "SELECT id FROM groups WHERE due IS NOT NULL";
 
+/// A group that waits and was not tried is held until it is due, be it that nobody comes to try it then; from there on it is
+/// queued. Once as it is read back, and once for SQL, where ?1 is now: the index that tells who is due is read first, so
+/// that the rows themselves are, for their flags, of those alone that are not.
+bool is_held(const StoredGroup& group, base::Time now) {
+    return group.due && *group.due > now && !group.tried;
+}
+constexpr const char* held = "(due > ?1 AND flags & 64 = 0)";
+
 /// One for each answer of `list`.
 struct Selection {
-    const char* latest;      // these first
+    std::string latest;      // these first; ?1: ledger time, ?2: how many
     const char* candidates;  // among others; by indexes alone, which no row that can't be read is in the way of
     bool (*wanted)(const GroupRecord&);
 };
-constexpr std::array selections = {
-    Selection{"SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 = 0 ORDER BY id DESC LIMIT ?", waiting_groups,
-              [](const GroupRecord& group) { return group.held; }},
-    Selection{"SELECT id FROM groups WHERE due IS NOT NULL AND flags & 64 != 0 ORDER BY id DESC LIMIT ?", waiting_groups,
-              [](const GroupRecord& group) { return group.due && !group.held; }},
-    Selection{"SELECT DISTINCT group_id FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32 "
-              "ORDER BY group_id DESC LIMIT ?",
-              "SELECT id FROM groups WHERE due IS NOT NULL UNION "
-              "SELECT id FROM groups INDEXED BY groups_kept WHERE idle IS NOT NULL AND flags & 32",
-              [](const GroupRecord& group) {
-                  return group.has_content &&
-                         std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
-              }},
-    Selection{"SELECT id FROM groups ORDER BY id DESC LIMIT ?", all_groups, [](const GroupRecord&) { return true; }},
-};
+const Selection& selection_of(Reader::Which which) {
+    static const std::string waiting = std::string(waiting_groups) + " AND ";
+    static const std::string latest_first = " ORDER BY id DESC LIMIT ?2";
+    static const std::array selections = {
+        Selection{waiting + held + latest_first, waiting_groups, [](const GroupRecord& group) { return group.held; }},
+        Selection{waiting + "NOT " + held + latest_first, waiting_groups,
+                  [](const GroupRecord& group) { return group.due && !group.held; }},
+        Selection{"SELECT DISTINCT group_id FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32 "
+                  "ORDER BY group_id DESC LIMIT ?2",
+                  "SELECT id FROM groups WHERE due IS NOT NULL UNION "
+                  "SELECT id FROM groups INDEXED BY groups_kept WHERE idle IS NOT NULL AND flags & 32",
+                  [](const GroupRecord& group) {
+                      return group.has_content &&
+                             std::ranges::count(group.members, coalesce::State::failed, &coalesce::Member::state) > 0;
+                  }},
+        Selection{"SELECT id FROM groups" + latest_first, all_groups, [](const GroupRecord&) { return true; }},
+    };
+    return selections.at(static_cast<std::size_t>(which));
+}
 
 constexpr std::array outcome_names = {"delivered", "refused", "deferred", "rested", "apart"};
 
@@ -63,7 +77,8 @@ constexpr std::array table_names = {"groups", "members", "content", "extents", "
 }  // namespace
 
 struct Reader::State {
-    explicit State(const std::string& directory) : database(directory + "/ledger.db", Database::Mode::read_only, "") {
+    State(const std::string& directory, base::Time at)
+        : database(directory + "/ledger.db", Database::Mode::read_only, ""), now(at) {
         open_spool_for_reading(database);
         groups.emplace(database);
     }
@@ -124,6 +139,17 @@ struct Reader::State {
         return found;
     }
 
+    /// How many are held, and how many queued.
+    std::pair<std::uint64_t, std::uint64_t> waiting() {
+        const std::string sql =
+            std::string("SELECT count(*) FILTER (WHERE ") + held + "), count(*) FROM groups WHERE due IS NOT NULL";
+        Statement select(database, sql.c_str());
+        Rows row = select.query(base::to_integer(now));
+        if (!row.next()) return {};
+        const auto held = static_cast<std::uint64_t>(row.integer(0));
+        return {held, static_cast<std::uint64_t>(row.integer(1)) - held};
+    }
+
     std::string say_who_is_stranded() {
         Statement select(database, stranded);
         std::string words;
@@ -135,6 +161,7 @@ struct Reader::State {
     }
 
     Database database;
+    const base::Time now;
     std::optional<GroupStore> groups;  // of a spool that was found to be one
 
 private:
@@ -147,14 +174,14 @@ private:
         if (record.damage.empty()) record.damage = error.what();
     }
 
-    static void describe(GroupRecord& record, StoredGroup group) {
+    void describe(GroupRecord& record, StoredGroup group) const {
         record.message_id = group.identity.message_id;
         record.sender = group.sender;
         record.digest = base::hex(bytes_of(group.identity.content));
         record.first = group.first;
         record.size = group.size;
         record.due = group.due;
-        record.held = group.due && !group.tried;
+        record.held = is_held(group, now);
         record.kind = group.kind;
         record.about = group.about;
         record.has_content = group.has_content;
@@ -190,7 +217,7 @@ private:
     }
 };
 
-Reader::Reader(const std::string& directory) try : state_(std::make_unique<State>(directory)) {
+Reader::Reader(const std::string& directory, base::Time now) try : state_(std::make_unique<State>(directory, now)) {
 } catch (const SqliteError& error) {
     throw SpoolError(error.what());
 }
@@ -201,8 +228,7 @@ Counts Reader::counts() try {
     Database& database = state_->database;
     auto number = [&database](const char* sql) { return static_cast<std::uint64_t>(database.integer(sql)); };
     Counts counts;
-    counts.held = number("SELECT count(*) FROM groups WHERE due IS NOT NULL AND flags & 64 = 0");
-    counts.queued = number("SELECT count(*) FROM groups WHERE due IS NOT NULL AND flags & 64 != 0");
+    std::tie(counts.held, counts.queued) = state_->waiting();
     counts.failed =
         number("SELECT count(DISTINCT group_id) FROM members JOIN groups ON id = group_id WHERE state = 2 AND flags & 32");
     counts.untold = number("SELECT count(*) FROM members WHERE state = 2 AND told & 1 = 0");
@@ -218,10 +244,10 @@ Counts Reader::counts() try {
 }
 
 std::vector<GroupRecord> Reader::list(Which which, std::size_t most) try {
-    const Selection& selection = selections[static_cast<std::size_t>(which)];
+    const Selection& selection = selection_of(which);
     const auto find = [&] {
-        Statement select(state_->database, selection.latest);
-        return integers(select.query(static_cast<std::int64_t>(most)));
+        Statement select(state_->database, selection.latest.c_str());
+        return integers(select.query(base::to_integer(state_->now), static_cast<std::int64_t>(most)));
     };
     return state_->latest(find, selection.candidates, selection.wanted, most);
 } catch (const SqliteError& error) {

@@ -45,7 +45,7 @@ struct GroupRecord {
     base::WallTime first{};  // when its first copy came
     std::uint64_t size = 0;
     std::optional<base::Time> due;  // ledger time; past: overdue or in flight; none: nobody waits
-    bool held = false;              // nobody was tried yet: in its window
+    bool held = false;              // in its window: not due yet, and nobody was tried; who waits otherwise is queued
     coalesce::Kind kind = coalesce::Kind::mail;
     std::int64_t about = 0;  // of a notice: the group that it tells of
     bool has_content = false;
@@ -68,7 +68,9 @@ class Reader {
 public:
     enum class Which { held, queued, failed, all };
 
-    explicit Reader(const std::string& directory);
+    /// `now`: ledger time, by which those that are held and those that are queued are told apart; who does not ask for that
+    /// may leave it out.
+    explicit Reader(const std::string& directory, base::Time now = {});
     ~Reader();
 
     Counts counts();

@@ -79,14 +79,28 @@ bool is_shown(const std::string& address, const Spellings& named) {
     return std::any_of(all.begin(), all.end(), [&](const auto& each) { return named.contains(each); });
 }
 
+std::string prefixed(const std::string& prefix, const std::string& address) {
+    const std::size_t quote = address.starts_with('"') ? 1 : 0;
+    return std::string(address).insert(quote, prefix);
+}
+
+// The recipients of a copy, and what may stand in front of their addresses.
+struct Named {
+    std::span<const Addresses> recipients;
+    std::span<const std::string> prefixes;
+};
+
 // The addresses of the recipients none of whose addresses is shown.
-AddressSet beyond(const Spellings& shown, std::span<const Addresses> recipients) {
+AddressSet beyond(const Spellings& shown, const Named& all) {
     AddressSet hidden;
-    for (const auto& recipient : recipients) {
+    for (const auto& recipient : all.recipients) {
         const bool is_one =
             std::any_of(recipient.begin(), recipient.end(), [&](const auto& address) { return is_shown(address, shown); });
         if (is_one) continue;
-        for (const auto& address : recipient) hidden.add(address);
+        for (const auto& address : recipient) {
+            hidden.add(address);
+            for (const auto& prefix : all.prefixes) hidden.add(prefixed(prefix, address));
+        }
     }
     return hidden;
 }
@@ -96,15 +110,15 @@ struct Hidden {
     AddressSet secret;  // nor shown as the author, whose address in a Received field tells nobody that he got the mail
 };
 
-Hidden hidden_in(const Header& header, std::span<const Addresses> recipients) {
+Hidden hidden_in(const Header& header, const Named& all) {
     auto shown = named_in_to_or_cc(header);
     Hidden hidden;
-    hidden.blind = beyond(shown, recipients);
+    hidden.blind = beyond(shown, all);
     if (hidden.blind.empty()) return hidden;
     for (const auto& field : header.fields()) {
         if (names_authors(field)) collect_addresses(field, shown);
     }
-    hidden.secret = beyond(shown, recipients);
+    hidden.secret = beyond(shown, all);
     return hidden;
 }
 
@@ -252,10 +266,11 @@ std::size_t exposure(std::string_view header_block) {
     return shown.size();
 }
 
-std::string without_private(std::string_view header_block, std::span<const Addresses> recipients) {
+std::string without_private(std::string_view header_block, std::span<const Addresses> recipients,
+                            std::span<const std::string> prefixes) {
     if (!within_limits(header_block)) return std::string(header_block);
     const Header header(header_block);
-    const auto hidden = hidden_in(header, recipients);
+    const auto hidden = hidden_in(header, {recipients, prefixes});
     const auto& blind = hidden.blind;
     std::string out;
     out.reserve(header_block.size());
@@ -287,11 +302,11 @@ Addresses addresses_of(const std::string& address, const RewriteDomains& rewrite
 }  // namespace
 
 std::string forwarded_header(std::string_view header_block, std::span<const std::string> recipients,
-                             const RewriteDomains& rewrite_domains) {
+                             const KnownSpellings& known) {
     std::vector<Addresses> everyone;
-    for (const std::string& address : recipients) everyone.push_back(addresses_of(address, rewrite_domains));
+    for (const std::string& address : recipients) everyone.push_back(addresses_of(address, known.rewrite_domains));
     const std::size_t ours = received_field_size(header_block);
-    return std::string(header_block.substr(0, ours)) + without_private(header_block.substr(ours), everyone);
+    return std::string(header_block.substr(0, ours)) + without_private(header_block.substr(ours), everyone, known.prefixes);
 }
 
 std::size_t hops(std::string_view header_block) {

@@ -39,16 +39,24 @@ using Addresses = std::vector<std::string>;
 /// without such a `for` clause, or the whole Received field where it shows such an address elsewhere too (other than the
 /// author's). Everything else byte for byte as it came, Message-ID always, and all of a header beyond the limits (header.h),
 /// which goes alone. A `for` clause also names a recipient by the local-part where its domain is missing or has no dot, as
-/// fetchers write `joe@localhost`.
-std::string without_private(std::string_view header_block, std::span<const Addresses> recipients);
+/// fetchers write `joe@localhost`. Each of `prefixes` may stand in front of an address where it is not to be shown; in To or
+/// Cc such a one is somebody else's.
+std::string without_private(std::string_view header_block, std::span<const Addresses> recipients,
+                            std::span<const std::string> prefixes = {});
 
 /// What rewrite_domains says: a domain (lower case) and what stands for it.
 using RewriteDomains = std::map<std::string, std::string>;
 
+/// What the configuration says of how else a recipient's address may stand in what a provider wrote.
+struct KnownSpellings {
+    RewriteDomains rewrite_domains;
+    std::vector<std::string> prefixes;  // what recover_from takes off an address (`strip`), none of them empty
+};
+
 /// The header of a message of ours, our Received on top, as it goes out to any of `recipients`: without_private() of all but
 /// our own field, which is made to be seen and counts for no limit.
 std::string forwarded_header(std::string_view header_block, std::span<const std::string> recipients,
-                             const RewriteDomains& rewrite_domains);
+                             const KnownSpellings& known);
 
 /// The number of Received fields (RFC 5321 6.3).
 std::size_t hops(std::string_view header_block);

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/units.h"
 #include "message/trace.h"
+#include "relay/policy.h"
 #include "relay/verdicts.h"
 
 namespace onecopy::relay {
@@ -36,9 +37,9 @@ const char* told_words(coalesce::Tell what) {
     return what == coalesce::tell_delayed ? "delayed" : "relayed";
 }
 
-std::string outgoing_header(const ledger::Due& due, const message::RewriteDomains& rewrite_domains) {
+std::string outgoing_header(const ledger::Due& due, const message::KnownSpellings& spellings) {
     const std::string& header = due.content->header;
-    return due.untouched ? header : message::forwarded_header(header, due.everyone, rewrite_domains);
+    return due.untouched ? header : message::forwarded_header(header, due.everyone, spellings);
 }
 
 Backend::Settings backend_settings(const config::Config& config, const Credentials& credentials) {
@@ -78,7 +79,7 @@ void Delivery::configure(const config::Config& config, const Credentials& creden
     backend_.configure(backend_settings(config, credentials));
     connections_ = config.backend.connections;
     max_recipients_ = config.backend.max_recipients;
-    rewrite_domains_ = config.recipients.rewrite_domains;
+    spellings_ = spellings_of(config);
     ask_for_more();
 }
 
@@ -104,7 +105,7 @@ void Delivery::due(std::vector<ledger::Due> groups) {
 void Delivery::begin(ledger::Due due) {
     if (due.held) base::metrics::hold.observe(*due.held);
     auto sending = std::make_shared<Sending>();
-    sending->header = std::make_shared<const std::string>(outgoing_header(due, rewrite_domains_));
+    sending->header = std::make_shared<const std::string>(outgoing_header(due, spellings_));
     for (ledger::Due::Recipient& recipient : due.recipients) {
         (recipient.alone ? sending->alone : sending->waiting).push_back(recipient);
     }

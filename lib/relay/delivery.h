@@ -57,7 +57,7 @@ private:
     Backend backend_;
     unsigned connections_ = 1;
     std::size_t max_recipients_ = 1;
-    message::RewriteDomains rewrite_domains_;
+    message::KnownSpellings spellings_;
     unsigned asked_for_ = 0;  // of the ledger, not handed out yet
     std::size_t in_flight_ = 0;
     std::map<std::int64_t, std::shared_ptr<Sending>> unsettled_;  // by group: wait for the ledger before they go on

@@ -21,8 +21,7 @@ coalesce::Policy rules_of(const config::Config& config) {
     policy.expire = config.delivery.expire;
     policy.warn_after = config.delivery.warn_after;
     policy.telling = {static_cast<coalesce::Notified>(config.delivery.notify), config.delivery.postmaster};
-    for (const auto& [from, to] : config.recipients.rewrite_domains)
-        policy.rewrite_domains[message::normal_domain(from)] = to;
+    policy.spellings = spellings_of(config);
     return policy;
 }
 
@@ -36,10 +35,19 @@ coalesce::AddressPolicy addresses_of(const config::Config& config) {
         policy.recover_from.push_back({source.field, source.strip});
     policy.fallback = recipients.fallback;
     policy.fold_case = recipients.fold_case;
-    for (const auto& [from, to] : recipients.rewrite_domains) policy.rewrite_domains[message::normal_domain(from)] = to;
+    policy.rewrite_domains = spellings_of(config).rewrite_domains;
     policy.postmaster = config.delivery.postmaster;
     policy.observe = config.grouping.observe;
     return policy;
+}
+
+message::KnownSpellings spellings_of(const config::Config& config) {
+    message::KnownSpellings known;
+    for (const auto& [from, to] : config.recipients.rewrite_domains)
+        known.rewrite_domains[message::normal_domain(from)] = to;
+    for (const config::RecoverFrom& source : config.recipients.recover_from)
+        if (!source.strip.empty()) known.prefixes.push_back(source.strip);
+    return known;
 }
 
 }  // namespace onecopy::relay

@@ -4,6 +4,7 @@ import unittest
 
 from harness import Case, Refused, until
 from messages import Message, at, copy_for
+from sink import Refuse
 
 
 class Recipients(Case):
@@ -46,6 +47,27 @@ class Recipients(Case):
         self.received.wait(1)
         self.assertIn(trace, self.received.delivered[0].message)
         self.assertNotIn(b"carl@", self.received.delivered[0].message)
+
+    def test_a_recovered_one_is_shown_neither_with_what_is_stripped_nor_in_what_is_returned(self):
+        self.received.hooks = Refuse({at("bert"): "550 5.1.1 he left the company"})
+        for strip in ("mbox-corp-", "corp_", "corp."):
+            with self.subTest(strip):
+                known = {"recover_from": [{"field": "Delivered-To", "strip": strip}], "rewrite_domains": {"localhost": "corp.example"}}
+                daemon = self.daemon(self.received, delivery={"notify": "sender"}, recipients={"local_domains": ["corp.example"], **known})
+                before = len(self.received.delivered)
+                trace = "".join(
+                    f"Received: from mx by pop for <{strip}carl@{domain}>; Mon, 02 Nov 2026 10:00:00 +0000\r\nX-A: {strip}carl@{domain}\r\n"
+                    for domain in ("corp.example", "localhost")
+                )
+                trace = f"Delivered-To: {strip}carl@corp.example\r\n{trace}".encode("ascii")
+                daemon.send(self.message.sender, [at("anna"), at("bert")], trace + self.message.text())
+                self.received.wait(before + 2)
+                mail, notice = self.received.delivered[before:]
+                self.assertEqual(sorted(mail.recipients), [at("anna"), at("carl")])
+                self.assertEqual(notice.recipients, [self.message.sender])
+                self.assertIn(b"Received: from mx by pop;", notice.message)
+                for shown in (mail.message, notice.message):
+                    self.assertNotIn(b"carl@", shown)
 
     def test_the_largest_header_that_is_compared_shows_no_blind_one(self):
         daemon = self.start()

@@ -83,6 +83,12 @@ class Notified(Case):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(self.wait("STOPPING="), "STOPPING=1")
 
+    def test_what_falls_due_while_nothing_happens_is_told(self):
+        daemon = self.run_daemon(grouping={"window": "2s"})
+        daemon.ctl("pause")
+        daemon.send("a@far.example", [at("anna")], Message(1).text())
+        until(lambda: self.wait("STATUS=").endswith("; held 0, queued 1, failed 0"), what="a line that says so")
+
     def test_a_reload_says_when_it_began_and_when_it_is_done(self):
         daemon = self.run_daemon()
         daemon.ctl("reload")

@@ -26,7 +26,8 @@ class Web(Case):
         self.port = free_port()
 
     def start(self, **changes):
-        return self.daemon(self.received, grouping={"window": "1h"}, http={"address": f"127.0.0.1:{self.port}"}, **changes)
+        options = {"grouping": {"window": "1h"}, "http": {"address": f"127.0.0.1:{self.port}"}, **changes}
+        return self.daemon(self.received, **options)
 
     def ask(self, path, method="GET", port=None):
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
@@ -71,6 +72,20 @@ class Web(Case):
         self.assertNotIn("<script", page)
         self.assertIn("&lt;script&gt;", page)
         self.assertIn("default-src 'none'", answer.getheader("Content-Security-Policy"))
+
+    def test_what_is_due_is_queued_be_it_that_nobody_tried_it(self):
+        """A server that rests is not tried for each: most of what waits then was never tried."""
+        self.received.stop()
+        daemon = self.start(grouping={"window": "200ms"})
+        for number in range(20):
+            daemon.send("s@far.example", ["anna@corp.example"], Message(number).text())
+        until(lambda: daemon.json("status")["counts"]["queued"] == 20, what="what stands in status")
+        self.assertEqual(daemon.json("status")["counts"]["held"], 0)
+        self.assertEqual((len(daemon.json("list", "queued")), daemon.json("list", "held")), (20, []))
+        self.assertEqual({each["state"] for each in daemon.json("list")}, {"queued"})
+        figures = self.metrics()
+        self.assertEqual((figures["onecopy_queued"], figures["onecopy_held"]), (20, 0))
+        self.assertIn('<b id="queued">20</b>', self.ask("/")[1])
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool is missing")
     def test_prometheus_takes_the_metrics(self):

@@ -699,7 +699,7 @@ TEST_CASE("what people ask: held, queued, failed, all, and why") {
         if (due.message_id == "<failed@x>") bench.settle_all(due, What::refused, "550 5.1.1 no");
     }
     bench.offer(make_copy({"held@x"}, "<new@x>"));
-    Reader reader(bench.path());
+    Reader reader(bench.path(), bench.spool().now(bench.moment.boot));
     auto ids = [&](Reader::Which which) {
         std::string text;
         for (const GroupRecord& group : reader.list(which, 10)) text += group.message_id;
@@ -723,6 +723,34 @@ TEST_CASE("what people ask: held, queued, failed, all, and why") {
     CHECK(why.attempts[0].what == "refused");
     CHECK(reader.why("<nobody@x>").empty());
     CHECK(reader.why("<held@x>").at(0).members[0].reply == "connection refused");
+}
+
+TEST_CASE("what is due is queued, though nobody came to try it") {
+    Bench bench;
+    bench.offer(make_copy({"tried@x"}, "<tried@x>"));
+    bench.pass(seconds(30));
+    bench.settle_all(bench.take_due().at(0), What::deferred, "450 4.2.0 later");
+    bench.offer(make_copy({"due@x"}, "<due@x>"));
+    bench.pass(seconds(20));
+    bench.offer(make_copy({"late@x"}, "<late@x>"));
+    const auto told = [&bench] {
+        Reader reader(bench.path(), bench.spool().now(bench.moment.boot));
+        const Counts counts = reader.counts();
+        std::string text = std::to_string(counts.held) + " held, " + std::to_string(counts.queued) + " queued;";
+        for (const GroupRecord& group : reader.list(Reader::Which::held, 10)) text += " held " + group.message_id;
+        for (const GroupRecord& group : reader.list(Reader::Which::queued, 10)) text += " queued " + group.message_id;
+        for (const GroupRecord& group : reader.list(Reader::Which::all, 10)) text += group.held ? " held" : " queued";
+        return text;
+    };
+    const std::string tried = "queued <tried@x>";
+    CHECK(told() == "2 held, 1 queued; held <due@x> held <late@x> " + tried + " queued held held");
+    bench.pass(base::Duration(9'999));
+    CHECK(told() == "2 held, 1 queued; held <due@x> held <late@x> " + tried + " queued held held");
+    bench.pass(base::Duration(1));
+    CHECK_MESSAGE(told() == "1 held, 2 queued; held <late@x> " + tried + " queued <due@x> queued queued held",
+                  "its window is over");
+    bench.pass(seconds(20));
+    CHECK(told() == "0 held, 3 queued; " + tried + " queued <due@x> queued <late@x> queued queued queued");
 }
 
 TEST_CASE("a message is found by who sent or gets it, and by words of its subject, the latest last") {

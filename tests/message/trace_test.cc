@@ -379,6 +379,32 @@ TEST_CASE("other Received fields stay as they came") {
     }
 }
 
+TEST_CASE("a blind recipient is hidden with what a provider puts in front of his address, whatever it ends in") {
+    const std::string kept = "Received: from x by y; date\r\n";
+    for (const std::string prefix : {"corp_", "corp.", "mbox-corp-", "corp"}) {
+        CAPTURE(prefix);
+        const std::vector<Addresses> bob{{"bob@corp.example", "bob@localhost"}};
+        const std::vector<std::string> prefixes{"other-", prefix};
+        for (const std::string domain : {"corp.example", "localhost"}) {
+            const std::string his = prefix + "BOB@" + domain;
+            const std::string trace = "Received: from x by y for <" + his + ">; date\r\nX-A: <" + his + ">\r\nX-B: list-" +
+                                      his + "\r\nX-C: \"" + prefix + "bob\"@" + domain + "\r\nX-D: bounce+" + prefix +
+                                      "bob=" + domain + "@s.example\r\n";
+            CHECK(without_private(trace, bob, prefixes) == kept);
+            const std::string to = "To: " + his + "\r\n";
+            CHECK_MESSAGE(without_private(trace + to, bob, prefixes) == kept + to, "so called in To he is somebody else");
+            CHECK(without_private(trace + "To: bob@" + domain + "\r\n", bob, prefixes) ==
+                  trace + "To: bob@" + domain + "\r\n");
+        }
+        if (prefix.starts_with("mbox-")) continue;  // behind a `-` he begins anyway
+        const std::string not_his = "X-A: x" + prefix + "bob@corp.example\r\n";
+        CHECK(without_private(not_his, bob, prefixes) == not_his);
+    }
+    const std::vector<Addresses> quoted{{"\"b b\"@corp.example"}};
+    const std::vector<std::string> prefixes{"corp_"};
+    CHECK(without_private("X-A: \"corp_b b\"@corp.example\r\n", quoted, prefixes).empty());
+}
+
 TEST_CASE("an author who is a blind recipient: that he sent it is no secret, that he got it is one") {
     const std::string from = "From: Ann <ann@x.example>\r\nTo: bob@corp.example\r\n";
     const auto cleaned_of = [&](const std::string& field) {

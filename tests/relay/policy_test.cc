@@ -63,6 +63,8 @@ TEST_CASE("addresses are treated as recipients says, with domains in normal form
     CHECK(policy.rewrite_domains == std::map<std::string, std::string>{{"", "corp.example"}, {"localhost", "corp.example"}});
     CHECK(policy.postmaster == "pm@corp.example");
     CHECK_FALSE(policy.observe);
+    CHECK(rules_of(config).spellings.rewrite_domains == policy.rewrite_domains);
+    CHECK(rules_of(config).spellings.prefixes == std::vector<std::string>{"mbox-"});
 }
 
 TEST_CASE("what becomes of foreign recipients has the same names on both sides") {

@@ -228,7 +228,7 @@ FAULTS = [
      "auto rewritten = mailbox->text();"),
     ("other-spelling-is-shown", "lib/message/trace.cc", "        addresses.push_back(address.substr(0, address.size() - domain.size()) + from);\n",
      ""),
-    ("notice-shows-other-spelling", "lib/ledger/notices.cc", "forwarded_header(content.header, everyone, policy.rewrite_domains)",
+    ("notice-shows-other-spelling", "lib/ledger/notices.cc", "forwarded_header(content.header, everyone, policy.spellings)",
      "forwarded_header(content.header, everyone, {})"),
     ("observed-is-merged", "lib/relay/intake.cc", "copy.arriving.alone = copy.untouched || incomparable;",
      "copy.arriving.alone = incomparable;"),
