@@ -1,5 +1,7 @@
 """Start, stop, reload, and what is wrong with a configuration or a spool."""
 
+import pathlib
+import re
 import signal
 import socket
 import sqlite3
@@ -49,6 +51,19 @@ class Configuration(Case):
 
     def test_a_good_one_is_said_to_be_good(self):
         self.assertEqual(onecopyd("--check-config", "--config", self.file(GOOD)).returncode, 0)
+
+    def test_what_the_manual_shows_is_good(self):
+        """Each example, with what it leaves out."""
+        top = pathlib.Path(__file__).parents[2]
+        pages = "".join((top / "man" / page).read_text(encoding="utf-8") for page in ("onecopy.7", "onecopyd.8", "onecopyd.yaml.5"))
+        examples = re.findall(r"^\.Bd -literal.*\n([\s\S]*?)^\.Ed", pages, re.MULTILINE)
+        examples += re.findall(r"^```\w*\n([\s\S]*?)^```", (top / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+        examples = [each for each in examples if re.match(r"(listen|backend|recipients|grouping):\n", each)]
+        self.assertGreaterEqual(len(examples), 5)
+        for example in examples:
+            rest = "".join(part for part in re.split(r"(?m)^(?=\w)", GOOD) if part and part.split(":")[0] + ":" not in example)
+            with self.subTest(example):
+                self.assertEqual(onecopyd("--check-config", "--config", self.file(example + rest)).returncode, 0)
 
     def test_what_is_wrong_is_told_by_line_and_column(self):
         for name, (text, line, column, what) in WRONG.items():
