@@ -26,6 +26,7 @@ WRONG = {
     "match": (GOOD + "grouping:\n  match: [sender]\n", 6, 10, "message-id.*content"),
     "network": ("listen:\n  - address: 127.0.0.1:2525\n    allow: [300.0.0.0/8]\nbackend:\n  servers: [x:25]\n", 3, 13, "300"),
     "no listen": ("backend:\n  servers: [x:25]\n", None, None, "listen"),
+    "to itself": ("listen:\n  - address: 0.0.0.0:2525\nbackend:\n  servers: [localhost:2525]\n", 4, 12, "this onecopyd itself"),
     "no servers": ("listen:\n  - address: 127.0.0.1:2525\n", None, None, "servers"),
     "recover without domains": (GOOD + "recipients:\n  recover_from: [Delivered-To]\n", None, None, "local_domains"),
     "a page for strangers": (GOOD + "http:\n  address: 192.0.2.1:9925\n", 6, 12, "loopback"),
@@ -284,7 +285,7 @@ class Sockets(Case):
                 self.assertTrue(client.recv(100).startswith(b"220 "))
 
     def test_an_address_in_use_is_told(self):
-        daemon = self.daemon(self.received, start=False)
+        daemon = self.daemon("mail.corp.example:25", start=False)
         daemon.configure({"listen": [{"address": self.received.address}]})
         status, log = daemon.run_to_end()
         self.assertEqual(status, 1, log)
