@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "analyze.h"
+#include "base/escape.h"
 #include "http_client.h"
 #include "tell.h"
 #include "terminal.h"
@@ -83,6 +85,15 @@ bool confirmed(std::uint64_t group) {
     return answer == 'y' || answer == 'Y';
 }
 
+/// What is wrong with the number of a group; empty: nothing. CLI11 itself would tell the range of a double.
+std::string not_a_number(const std::string& text) {
+    std::int64_t group = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, group);
+    if (error == std::errc() && stop == end && group > 0) return {};
+    return "'" + base::printable(text, 40) + "' is not the number of a group; onecopyctl list tells them";
+}
+
 /// CLI11 itself says only that a command is missing.
 int no_such_command(const CLI::App& app, const std::string& name) {
     std::string names;
@@ -122,7 +133,7 @@ int main(int count, char** values) {
 
     std::uint64_t group = 0;
     auto number = [&group](CLI::App* command) {
-        return command->add_option("ID", group, "The number of a group")->check(CLI::PositiveNumber);
+        return command->add_option("ID", group, "The number of a group")->check(not_a_number, "POSITIVE");
     };
     CLI::App* show = app.add_subcommand("show", "One group with its header, copies and attempts");
     number(show)->required();

@@ -224,6 +224,16 @@ class Control(Case):
         self.assertIn("does onecopyd run", gone.end())
         self.assertEqual(gone.status, 69)
 
+    def test_what_is_no_number_of_a_group_is_told_so_in_a_sentence(self):
+        daemon = self.start()
+        for command in ("show", "drop", "release", "retry"):
+            for number in ("x", "0", "1x", "1.5", "", "9223372036854775808", "9" * 400):
+                done = daemon.ctl_result(command, number)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), (command, number))
+                said = f"ID: '{number[:40]}{'...' if len(number) > 40 else ''}' is not the number of a group; onecopyctl list tells them\n"
+                self.assertTrue(done.stderr.startswith(said), done.stderr)
+        self.assertEqual(daemon.ctl_result("show", "9223372036854775807").returncode, 1, "none has it")
+
     def test_top_can_be_scrolled_and_interrupted(self):
         daemon = self.start()
         for number in range(1, 9):

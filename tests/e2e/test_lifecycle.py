@@ -1,5 +1,7 @@
 """Start, stop, reload, and what is wrong with a configuration or a spool."""
 
+import pathlib
+import re
 import signal
 import socket
 import sqlite3
@@ -26,6 +28,7 @@ WRONG = {
     "match": (GOOD + "grouping:\n  match: [sender]\n", 6, 10, "message-id.*content"),
     "network": ("listen:\n  - address: 127.0.0.1:2525\n    allow: [300.0.0.0/8]\nbackend:\n  servers: [x:25]\n", 3, 13, "300"),
     "no listen": ("backend:\n  servers: [x:25]\n", None, None, "listen"),
+    "to itself": ("listen:\n  - address: 0.0.0.0:2525\nbackend:\n  servers: [localhost:2525]\n", 4, 12, "this onecopyd itself"),
     "no servers": ("listen:\n  - address: 127.0.0.1:2525\n", None, None, "servers"),
     "recover without domains": (GOOD + "recipients:\n  recover_from: [Delivered-To]\n", None, None, "local_domains"),
     "a page for strangers": (GOOD + "http:\n  address: 192.0.2.1:9925\n", 6, 12, "loopback"),
@@ -49,6 +52,19 @@ class Configuration(Case):
 
     def test_a_good_one_is_said_to_be_good(self):
         self.assertEqual(onecopyd("--check-config", "--config", self.file(GOOD)).returncode, 0)
+
+    def test_what_the_manual_shows_is_good(self):
+        """Each example, with what it leaves out."""
+        top = pathlib.Path(__file__).parents[2]
+        pages = "".join((top / "man" / page).read_text(encoding="utf-8") for page in ("onecopy.7", "onecopyd.8", "onecopyd.yaml.5"))
+        examples = re.findall(r"^\.Bd -literal.*\n([\s\S]*?)^\.Ed", pages, re.MULTILINE)
+        examples += re.findall(r"^```\w*\n([\s\S]*?)^```", (top / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+        examples = [each for each in examples if re.match(r"(listen|backend|recipients|grouping):\n", each)]
+        self.assertGreaterEqual(len(examples), 5)
+        for example in examples:
+            rest = "".join(part for part in re.split(r"(?m)^(?=\w)", GOOD) if part and part.split(":")[0] + ":" not in example)
+            with self.subTest(example):
+                self.assertEqual(onecopyd("--check-config", "--config", self.file(example + rest)).returncode, 0)
 
     def test_what_is_wrong_is_told_by_line_and_column(self):
         for name, (text, line, column, what) in WRONG.items():
@@ -284,7 +300,7 @@ class Sockets(Case):
                 self.assertTrue(client.recv(100).startswith(b"220 "))
 
     def test_an_address_in_use_is_told(self):
-        daemon = self.daemon(self.received, start=False)
+        daemon = self.daemon("mail.corp.example:25", start=False)
         daemon.configure({"listen": [{"address": self.received.address}]})
         status, log = daemon.run_to_end()
         self.assertEqual(status, 1, log)
