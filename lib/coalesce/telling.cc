@@ -4,6 +4,8 @@
 #include <optional>
 #include <tuple>
 
+#include "message/mailbox.h"
+
 namespace onecopy::coalesce {
 namespace {
 
@@ -11,6 +13,11 @@ using Notify = message::RecipientOptions;
 
 bool wants_failures(const Member& member) {
     return member.options.notify == 0 || (member.options.notify & Notify::failure) != 0;
+}
+
+/// Not the null sender, nor one who is no address: no server takes a notice to him for sure.
+bool can_be_told(const std::string& sender) {
+    return message::parse_mailbox(sender).has_value();
 }
 
 /// One group's debts being sorted by who is to be told.
@@ -36,7 +43,7 @@ private:
         if (group_.kind != Kind::mail) return add(place, {tell_failed, "", true, false, {}});
         if (policy_.notify == Notified::none) return;
         const std::string sender = sender_of_(member.copy);
-        if (policy_.notify == Notified::postmaster || member.recovered || sender.empty())
+        if (policy_.notify == Notified::postmaster || member.recovered || !can_be_told(sender))
             return add(place, {tell_failed, policy_.postmaster, true, true, {}});
         if (wants_failures(member)) add(place, {tell_failed, sender, false, false, {}});
     }
@@ -48,7 +55,7 @@ private:
 
     void relayed(std::size_t place) {
         const std::string sender = sender_of_(group_.members[place].copy);
-        if (policy_.notify == Notified::sender && !sender.empty() && !group_.members[place].recovered)
+        if (policy_.notify == Notified::sender && can_be_told(sender) && !group_.members[place].recovered)
             add(place, {tell_relayed, sender, true, false, {}});
     }
 

@@ -20,8 +20,8 @@ struct Telling {
 
 /// What is owed, as notices: one for each sender and for postmaster. A failure is told to the sender of the copy that named
 /// the recipient, unless NOTIFY speaks against it (RFC 3461 5.2.6); to postmaster where `notify` wants it, where a field
-/// alone named him, where the sender is null (RFC 5321 6.1), and where a notice of ours was refused. A delay is told to
-/// postmaster. Whoever is owed something and stands in no notice needs no telling.
+/// alone named him, where the sender is null (RFC 5321 6.1) or no address, and where a notice of ours was refused. A delay
+/// is told to postmaster. Whoever is owed something and stands in no notice needs no telling.
 std::vector<Telling> tellings(const Group& group, const std::function<std::string(std::int64_t copy)>& sender_of,
                               const TellingPolicy& policy);
 

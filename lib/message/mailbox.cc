@@ -112,6 +112,13 @@ std::optional<Mailbox> parse_mailbox(std::string_view text) {
     return Mailbox{std::string(local_part), std::string(rest.substr(1))};
 }
 
+std::optional<std::string> parse_sender(std::string_view text) {
+    if (const auto mailbox = parse_mailbox(text)) return mailbox->text();
+    const auto harmless = [](char c) { return !is_control(c) && !is_eight_bit(c) && c != ' ' && c != '<' && c != '>'; };
+    if (text.empty() || text.size() > most_path || !std::all_of(text.begin(), text.end(), harmless)) return {};
+    return std::string(text);
+}
+
 std::string unquoted(std::string_view local_part) {
     if (local_part.size() < 2 || local_part.front() != '"') return std::string(local_part);
     std::string result;

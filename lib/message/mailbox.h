@@ -20,6 +20,11 @@ struct Mailbox {
 /// 8-bit bytes are taken (SMTPUTF8 is decided by the caller) where they are valid UTF-8.
 std::optional<Mailbox> parse_mailbox(std::string_view text);
 
+/// Who sent, from what stands between `<` and `>` of MAIL: a mailbox as text. What is none is taken as it is, since a
+/// fetcher can ask nobody for a better one, and its mail is there already; but only ASCII, as long as a mailbox may be, that
+/// can't end the command in which it is passed on: no control, blank, `<` or `>`. Nothing otherwise.
+std::optional<std::string> parse_sender(std::string_view text);
+
 /// What two addresses have in common when they are one recipient: domain lower-cased, as A-label, without trailing
 /// dot; quotes dropped where a dot-atom would do; the local-part lower-cased where `fold_case`. Text that is no
 /// mailbox is its own normal form.

@@ -39,6 +39,11 @@ std::optional<message::Mailbox> parse_path(std::string_view path) {
     return message::parse_mailbox(path);
 }
 
+std::optional<std::string> parse_reverse_path(std::string_view path) {
+    if (path.empty() || path.size() > most_path) return path.empty() ? std::optional(std::string()) : std::nullopt;
+    return message::parse_sender(path);
+}
+
 }  // namespace
 
 struct ServerSession::Command {
@@ -175,17 +180,13 @@ Reply ServerSession::mail(std::string_view argument) {
     const KnownParameters known{options_.smtputf8, options_.auth != Auth::none};
     const auto parameters = read_mail_parameters(parsed->parameters, known);
     if (parameters.fault != 0) return bad(parameters.fault, "5.5.4", parameters.words);
-    std::string sender;
-    if (!parsed->path.empty()) {
-        const auto mailbox = parse_path(parsed->path);
-        if (!mailbox) return bad(501, "5.1.7", "malformed sender address");
-        if (!message::is_ascii(parsed->path) && !parameters.options.smtputf8) {
-            return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};
-        }
-        sender = mailbox->text();
+    const auto sender = parse_reverse_path(parsed->path);
+    if (!sender) return bad(501, "5.1.7", "malformed sender address");
+    if (!message::is_ascii(parsed->path) && !parameters.options.smtputf8) {
+        return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};
     }
     if (parameters.size > options_.message_size) return refusal(End::too_large);
-    if (auto refused = handler_.mail(sender, parameters.size, parameters.options)) return *std::move(refused);
+    if (auto refused = handler_.mail(*sender, parameters.size, parameters.options)) return *std::move(refused);
     smtputf8_ = parameters.options.smtputf8;
     enter(Phase::mail);
     return {250, "2.1.0", "Ok"};

@@ -50,6 +50,17 @@ TEST_CASE("one notice for each sender names only the recipients of his own copy"
     CHECK(debts.told() == Lines{"failed to s@far.example: a@x c@x", "failed to t@far.example: b@x"});
 }
 
+TEST_CASE("of what a sender sent who is no address postmaster is told, with all of it") {
+    for (const std::string sender : {"", "a@b@far.example", "host!user", "a:b@x", "a@far..example"}) {
+        CAPTURE(sender);
+        Debts debts;
+        debts.senders = {sender};
+        debts.owing("a@x", tell_failed);
+        debts.owing("b@x", tell_relayed);
+        CHECK(debts.told() == Lines{"failed+! to postmaster@x: a@x"});
+    }
+}
+
 TEST_CASE("NOTIFY decides whether the sender hears of a failure") {
     const std::pair<unsigned, bool> rows[] = {{0, true},
                                               {Asked::failure, true},

@@ -224,6 +224,19 @@ class Control(Case):
         self.assertIn("does onecopyd run", gone.end())
         self.assertEqual(gone.status, 69)
 
+    def test_where_there_is_no_answer_json_is_silent(self):
+        daemon = self.start()
+        self.send(daemon)
+        command = [ONECOPYCTL, "--socket", str(daemon.control), "--json", "drop", str(self.group(daemon)["id"])]
+        done = subprocess.run(command, input="n\n", capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), "not confirmed")
+        done = daemon.ctl_result("--json", "show", "99")
+        self.assertEqual((done.returncode, list(json.loads(done.stdout))), (1, ["error"]))
+        self.assertEqual((daemon.ctl_result("--json", "show", "x").stdout, daemon.ctl_result("--json", "top").stdout), ("", ""))
+        daemon.stop()
+        done = daemon.ctl_result("--json", "status")
+        self.assertEqual((done.returncode, done.stdout), (69, ""))
+
     def test_what_is_no_number_of_a_group_is_told_so_in_a_sentence(self):
         daemon = self.start()
         for command in ("show", "drop", "release", "retry"):

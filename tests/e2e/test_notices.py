@@ -91,6 +91,31 @@ class ToTheSender(Notices):
         self.assertNotIn("Hello, this is message", report.returned_text())
         self.no_more_than(daemon, 1)
 
+    def test_where_the_server_can_not_bear_the_sender_postmaster_gets_his_mail(self):
+        """He is taken as he is, since his mail is there already; the server judges."""
+
+        odd = ("a@b@far.example", "host!user")
+
+        class Strict(Hooks):
+            def mail(self, transaction):
+                return "501 5.1.7 bad address syntax" if transaction.sender in odd else None
+
+        self.received.hooks = Strict()
+        daemon = self.start()
+        for number, sender in enumerate(odd):
+            message = Message(10 + number, to=("anna",))
+            daemon.send(sender, [at("anna")], message.text())
+            self.received.wait_for(lambda: len(self.received.delivered) > number, PATIENCE, "a notice")  # pylint: disable=cell-var-from-loop
+            notice = self.received.delivered[number]
+            self.assertEqual((notice.sender, notice.recipients), ("", [POSTMASTER]))
+            for words in (message.id, f"The message is from <{sender}>", "bad address syntax", "Hello, this is message"):
+                self.assertIn(words.encode("ascii"), notice.message)
+        until(lambda: daemon.json("status")["counts"]["untold"] == 0, what="an end")
+        self.received.hooks = Hooks()
+        daemon.send(odd[0], [at("anna")], self.message.text())
+        self.received.wait(3)
+        self.assertEqual((self.received.delivered[2].sender, self.received.delivered[2].recipients), (odd[0], [at("anna")]))
+
     def test_one_notice_names_all_who_failed_in_one_attempt(self):
         self.received.hooks = Refuse({at(user): f"550 5.1.1 no {user}" for user in ("bert", "carl")})
         daemon = self.start()

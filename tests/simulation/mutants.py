@@ -235,8 +235,8 @@ FAULTS = [
     ("observed-is-changed", "lib/relay/intake.cc", "    copy.untouched = assembly.untouched() || observe;\n",
      "    copy.untouched = assembly.untouched();\n"),
     ("recovered-is-told-to-the-sender", "lib/coalesce/telling.cc",
-     "policy_.notify == Notified::postmaster || member.recovered || sender.empty()",
-     "policy_.notify == Notified::postmaster || sender.empty()"),
+     "policy_.notify == Notified::postmaster || member.recovered || !can_be_told(sender)",
+     "policy_.notify == Notified::postmaster || !can_be_told(sender)"),
 ]
 
 

@@ -85,6 +85,10 @@ TEST_CASE("an address that would change its command is not sent") {
     }
     check({{"NUL", {to({std::string("a\0@y", 4)})}, grouped("", {}), {"done:" + refused}},
            {"the sender", {to({"a@y"}, "s>@x")}, grouped("", {}), {"done: refused [553 5.1.7 unusable sender address]"}},
+           {"a sender that is no address is said as he is",
+            {to({"a@y"}, "a\\b@c@x")},
+            grouped("MAIL FROM:<a\\b@c@x>\r\n" + a + data, {}),
+            {}},
            {"quoted is fine", {to({"\"a >\\\"b\"@y"})}, grouped(mail + "RCPT TO:<\"a >\\\"b\"@y>\r\n" + data, {}), {}},
            {"nobody", {to({})}, grouped("", {}), {"done:"}}});
 }

@@ -103,7 +103,14 @@ TEST_CASE("paths of MAIL") {
         {"FROM:<\xc3\xa9@b>", "550 5.6.7", ""},
         {"FROM:<\xff@b>", "501 5.1.7", ""},
         {"FROM:<a b@c>", "501 5.1.7", ""},
-        {"FROM:<a@>", "501 5.1.7", ""},
+        {"FROM:<a@b\t@c>", "501 5.1.7", ""},
+        {"FROM:<a<b@c>", "501 5.1.7", ""},
+        {"FROM:<\"a>b\"c@d>", "501 5.1.7", ""},
+        {"FROM:<\"a b\"c@d>", "501 5.1.7", ""},
+        {"FROM:<a\x01@b@c>", "501 5.1.7", ""},
+        {"FROM:<a@b@\xc3\xa9>", "501 5.1.7", ""},
+        {"FROM:<\"a@b>", "501 5.5.4", ""},
+        {"FROM:<a@" + std::string(999, 'b') + ">", "501 5.1.7", ""},
         {"FROM:<" + std::string(2000, 'a') + "@b>", "501 5.1.7", ""},
     };
     for (const auto& [argument, reply, sender] : cases) {
@@ -113,6 +120,18 @@ TEST_CASE("paths of MAIL") {
         const bool accepted = reply.starts_with("250");
         CHECK(outcome.events == (accepted ? std::vector{"mail <" + sender + ">"} : std::vector<std::string>{}));
     }
+}
+
+TEST_CASE("a sender that is no address is taken as he is: his mail has come already") {
+    for (const std::string sender : {"a@b@far.example", "a:b@x", "a\\b@x", "a,b@x", "a;b@x", "a[b]@x", "a@far..example",
+                                     "a@", "@", "@r1", "host!user", "root", "a@[300.1.1.1", "\"a\"b@x", "a(b)@x", "a\\"}) {
+        CAPTURE(sender);
+        const auto outcome = play_cut(after_ehlo({"MAIL FROM:<" + sender + "> SIZE=10\r\n"}));
+        CHECK(outcome.replies == std::vector<std::string>{"220", "250", "250 2.1.0"});
+        CHECK(outcome.events == std::vector{"mail <" + sender + "> 10"});
+    }
+    const auto longest = "a@" + std::string(998, 'b');
+    CHECK(play_cut(after_ehlo({"MAIL FROM:<" + longest + ">\r\n"})).events == std::vector{"mail <" + longest + ">"});
 }
 
 TEST_CASE("SIZE is held against the limit before anything is sent") {
