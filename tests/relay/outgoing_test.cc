@@ -26,13 +26,12 @@ struct Several : net::testing::Bench {
     bool connect() {
         std::vector<net::SocketAddress> addresses;
         for (const Sink& one : sinks) addresses.push_back(net::testing::socket_address(one.address()));
-        bool ready = false, gone = false;
         Outgoing::Owner owner;
-        owner.ready = [&] { ready = true; };
-        owner.passed_over = [&](const smtp::Reply& reply) { heard.push_back("next: " + reply.text()); };
+        owner.ready = [this] { ready = true; };
+        owner.passed_over = [this](const smtp::Reply& reply) { heard.push_back("next: " + reply.text()); };
         owner.finished = [](Job, const Report&) {};
-        owner.ill = [&](const smtp::Reply& reply) { heard.push_back("ill: " + reply.text()); };
-        owner.gone = [&] { gone = true; };
+        owner.ill = [this](const smtp::Reply& reply) { heard.push_back("ill: " + reply.text()); };
+        owner.gone = [this] { gone = true; };
         Outgoing::Doors doors{
             loop, worker, "/nowhere", options, std::make_shared<net::TlsClient>(net::TlsClient::Settings()), "mail.example"};
         connection.emplace(std::move(doors), "mail.example:25", addresses, std::move(owner));
@@ -50,6 +49,8 @@ struct Several : net::testing::Bench {
     base::Worker worker;
     smtp::ClientSession::Options options{.hostname = "proxy.example"};
     Texts heard;
+    bool ready = false;
+    bool gone = false;
     std::optional<Outgoing> connection;
 };
 
