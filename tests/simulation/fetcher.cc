@@ -165,7 +165,7 @@ void Fetcher::ask(Before what) {
 bool Fetcher::answered(Before what, int code) {
     switch (what) {
         case Before::start_tls:
-            if (code != 220 && !injected_) record_.rebuffs.push_back("STARTTLS");
+            if (code / 100 == 5 && !injected_) record_.rebuffs.push_back("STARTTLS");
             if (code != 220 || world->chance(manner_.clumsy / 4)) return lost(world->between(second, 30 * second)), false;
             tls_ = TlsEnd::client("", false);
             wire_->send(tls_->begin());

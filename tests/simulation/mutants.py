@@ -102,6 +102,8 @@ FAULTS = [
     ("refused-together-fail-together", "lib/relay/verdicts.cc", "if (answers[i].shared && !is_about_size(answers[i].reply)) {",
      "if (false) {"),
     ("nobody-is-told", "lib/coalesce/rules.cc", "    owe(member, tell_failed);\n", ""),
+    ("refused-notice-is-not-shortened", "lib/ledger/sqlite_ledger.cc",
+     "coalesce::holds_too_much(*group, settlement.outcomes) && shorten(*group, context)", "false"),
     ("told-again", "lib/coalesce/rules.cc", "    if ((member.told & what) == 0) member.owed |= what;", "    member.owed |= what;"),
     ("in-flight-not-marked", "lib/ledger/ledger_thread.cc",
      "        Due one = spool_.load_due(group, moment_);\n        spool_.in_flight().insert(group);\n",
