@@ -296,6 +296,7 @@ struct Backend::Session : std::enable_shared_from_this<Session> {
         if (trouble()) return cut();
         if (trouble()) return say("451 4.3.0 later\r\n");
         if (ill_late(50)) return say("530 5.7.0 authentication required\r\n");
+        if (content.find(Mail::unwelcome_words) != std::string::npos) return say("554 5.7.1 not that\r\n");
         auto spoils = [this](const std::string& one) { return backend.spoilers.contains(one); };
         if (std::ranges::any_of(whom, spoils)) {
             for (const std::string& one : whom) {

@@ -522,7 +522,7 @@ private:
     /// By the admin, or nobody wanted to be told.
     bool may_be_missing(const Key& key) const {
         const bool refused = record_.refused.contains(key.second) || record_.put_off.contains(key.second);
-        const bool failed = refused || set_aside(key.first);
+        const bool failed = refused || set_aside(key.first) || unwelcome(key.first);
         return dropped(key) || (failed && may_be_silent(key.first));
     }
 
@@ -538,6 +538,7 @@ private:
             if (set_aside(key.first)) continue;
             if (times > most_told(key))
                 wrong("told " + std::to_string(times) + " times: " + key.first + " to " + key.second);
+            if (unwelcome(key.first)) continue;
             if (!record_.refused.contains(key.second) && !record_.put_off.contains(key.second))
                 wrong("told of a failure that was none: " + key.first + " to " + key.second);
             if (deliveries_.contains(key)) wrong("told of a failure, but he got it: " + key.first + " to " + key.second);
@@ -584,6 +585,11 @@ private:
     /// Who crashes it, and nobody who was under way along with him.
     bool set_aside(const std::string& id) const {
         return std::ranges::count(messages(id), record_.poison, &Message::token) > 0;
+    }
+
+    /// Its content is refused, or that of another one is that is the same message here.
+    bool unwelcome(const std::string& id) const {
+        return std::ranges::count(messages(id), record_.unwelcome, &Message::token) > 0;
     }
 
     /// Three times in a row with what a copy brought; where the backend sends it back in between the count begins anew, so
@@ -669,7 +675,7 @@ private:
 
     void comes_again(const Command& command, const std::string& recipient) {
         const Key key{identity(command), recipient};
-        if (set_aside(key.first)) return;
+        if (set_aside(key.first) || unwelcome(key.first)) return;
         if (record_.refused.contains(recipient) || record_.put_off.contains(recipient)) return;
         if (commanded_later(Command::What::drop, key.first, command.asked)) return;
         if (messages(key.first).size() > 1) return;  // served elsewhere, maybe

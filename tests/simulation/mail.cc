@@ -98,6 +98,15 @@ void Mail::poison_comes() {
     bring(record_.messages.size() - 1, 0, {});
 }
 
+void Mail::unwelcome_comes() {
+    Message message = write(Body::small);
+    message.sender = world->chance(50) ? "" : "unwelcome@outside.example";
+    message.body += std::string(unwelcome_words) + "\r\n";
+    record_.unwelcome = message.token;
+    record_.messages.push_back(std::move(message));
+    bring(record_.messages.size() - 1, 0, {});
+}
+
 void Mail::one_comes_once() {
     Message message = write(Body::small);
     message.recipients.resize(1);

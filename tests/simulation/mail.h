@@ -22,6 +22,9 @@ public:
     /// One with which the process will crash whenever it begins to send it: known by its sender.
     void poison_comes();
     static constexpr const char* poisoner = "poison@outside.example";
+    /// One whose body no server behind takes, in whatever it is.
+    void unwelcome_comes();
+    static constexpr const char* unwelcome_words = "what no scanner lets pass";
     void international_one_comes();
     /// A small one for a single recipient now, which nobody brings again once it was refused.
     void one_comes_once();

@@ -113,6 +113,7 @@ struct Record {
     std::vector<Pause> pauses;
     std::vector<Meeting> meetings;
     std::string poison;                          // the token of a message with which the process crashes; empty: none
+    std::string unwelcome;                       // and of one whose content the backend never takes
     std::optional<Microseconds> last_crash;      // by it
     std::size_t late_crashes = 0;                // by it, after the trouble was over
     std::map<std::string, std::string> refused;  // recipient -> how the backend refused him for good, at least once

@@ -259,6 +259,7 @@ private:
         some(6, [this] { unsure_commit(); });
         some(6, [this] { full_disk(); });
         if (world_.chance(4)) world_.after(world_.between(0, 6 * minute), [this] { poison(); });
+        if (world_.chance(10)) world_.after(world_.between(0, 6 * minute), [this] { mail_.unwelcome_comes(); });
         some(versions_change_ ? 60 : 25, [this] { stop(); });
         backend_.on_taken = [this] {
             if (!healed_ && world_.chance(2)) world_.after(0, [this] { stop(); });
