@@ -59,7 +59,9 @@ void Fetcher::start(Microseconds delay) {
 
 void Fetcher::connect() {
     if (++tries_ > most_tries) {
-        if (record_.calm) record_.rebuffs.push_back("never taken: " + record_.messages[message_].token);
+        const Message& message = record_.messages[message_];
+        const bool waits = message.international;  // what servers offer is known when other mail has gone
+        if (record_.calm && !waits) record_.rebuffs.push_back("never taken: " + message.token);
         return end();
     }
     const std::uint64_t session = ++session_;
