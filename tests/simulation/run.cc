@@ -157,10 +157,10 @@ private:
         using enum config::BackendTls;
         Backend::Mood& mood = backend_.mood;
         config_.backend.tls = none;
-        if (world_.chance(70))
-            std::tie(config_.backend.tls, record_.backend_tls) = one_of(
-                {std::pair{none, "none"}, {opportunistic, "opportunistic"}, {required, "required"}, {verify, "verify"}});
-        record_.backend_log_in = world_.chance(40);
+        if (world_.chance(60))
+            std::tie(config_.backend.tls, record_.backend_tls) =
+                one_of({std::pair{opportunistic, "opportunistic"}, {required, "required"}, {verify, "verify"}});
+        record_.backend_log_in = world_.chance(50);
         record_.backend_afar = (config_.backend.tls != none || !record_.backend_log_in) && world_.chance(50);
         const bool needs_tls = config_.backend.tls == required || config_.backend.tls == verify ||
                                (record_.backend_log_in && record_.backend_afar);
@@ -270,8 +270,8 @@ private:
         if (record_.international && smtputf8_ == std::set{2502u})
             world_.after(troubled_time - world_.between(5 * minute, 8 * minute), [this] { gain_smtputf8_late(); });
         some(20, [this] { fall_ill(); });
-        if (record_.backend_tls != "none") some(25, [this] { lose_tls(); });
-        if (record_.backend_log_in) some(25, [this] { lose_log_in(); });
+        if (record_.backend_tls != "none") some(55, [this] { lose_tls(); });
+        if (record_.backend_log_in) some(50, [this] { lose_log_in(); });
         some(20, [this] { jump(); });
         some(10, [this] { sleep(); });
         some(20, [this] { reload(); });
@@ -415,7 +415,7 @@ private:
 
     /// One, or all of them.
     void servers_fail() {
-        const auto which = world_.below(3);
+        const auto which = config_.backend.servers.size() > 1 ? world_.below(3) : 2;
         if (which == 0) backend_.mood.faulty = {2501};
         if (which == 1) backend_.mood.faulty = {2502};
         if (which == 2) backend_.mood.faulty = {2501, 2502};
