@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ledger/files.h"
+#include "ledger/segment.h"
 #include "message/trace.h"
 
 namespace onecopy::ledger {
@@ -34,6 +36,22 @@ bool stays(const StoredGroup& group, const coalesce::Policy& policy) {
 }
 
 }  // namespace
+
+std::optional<message::NoticeText> shorter_form(const Content& content, const std::string& directory) {
+    std::string body = content.body;
+    const auto enough = [&] {
+        const std::size_t returned = message::returned_at(content.header, body);
+        return returned != body.npos && body.size() - returned > 2 * message::most_returned_header;
+    };
+    SegmentReader reader(directory);
+    try {
+        for (auto extent = content.extents.begin(); extent != content.extents.end() && !enough(); ++extent)
+            body += reader.read(*extent);
+    } catch (const FileError&) {
+    } catch (const SegmentReader::Damaged&) {
+    }
+    return message::shortened(content.header, body);
+}
 
 std::uint64_t OwedNotice::body_size() const {
     return text.opening.size() + (returned ? returned->body_size : 0) + text.closing.size();

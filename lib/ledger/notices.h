@@ -35,6 +35,10 @@ struct OwedNotices {
     bool delay_put_off = false;
 };
 
+/// The next shorter form of a notice whose body may lie in segments below `directory`. None: it has none. What it says
+/// itself stands in front; of what it returns no more is read than is needed, or than can be.
+std::optional<message::NoticeText> shorter_form(const Content& content, const std::string& directory);
+
 /// Reads what is owed of a group and makes notices of it, for a moment.
 class NoticeMaker {
 public:

@@ -395,19 +395,25 @@ StoredGroup SqliteLedger::make_group(const Copy& copy, const Context& context) {
     return group;
 }
 
-/// By a server that leads back here before it has answered; one that is fetched once more while others wait for it looks the
-/// same, and is as well off with a later answer.
-bool SqliteLedger::comes_back(const Kin& kin, const Copy& copy, const Context& context) {
-    return kin.same && context.in_flight.contains(kin.same->id) && message::passed_through(copy.header, context.hostname);
+/// The group that is being sent and comes back, under another sender maybe, by a server that leads back here before it has
+/// answered; 0: none. One that is fetched once more while others wait for it looks the same, and is as well off with a later
+/// answer.
+std::int64_t SqliteLedger::coming_back(const Kin& kin, const Copy& copy, const Context& context) {
+    const auto is_sent = [&](const coalesce::Group& group) { return context.in_flight.contains(group.id); };
+    const auto sibling = std::ranges::find_if(kin.siblings, is_sent);
+    const bool is_same = kin.same && is_sent(*kin.same);
+    if (!is_same && sibling == kin.siblings.end()) return 0;
+    if (!message::passed_through(copy.header, context.hostname)) return 0;
+    return is_same ? kin.same->id : sibling->id;
 }
 
 Acceptance SqliteLedger::offer(const Copy& copy, const std::vector<Extent>& extents, const Context& context) {
     Kin kin = find_kin(copy.arriving, context);
     if (!kin.complete) return {};  // nobody knows who has it, and what is damaged is no place for more: the fetcher keeps it
     Acceptance acceptance;
-    if (comes_back(kin, copy, context)) {
+    acceptance.group = coming_back(kin, copy, context);
+    if (acceptance.group != 0) {
         acceptance.status = Acceptance::Status::comes_back;
-        acceptance.group = kin.same->id;
         return acceptance;
     }
     bool is_new = !kin.same;
@@ -550,23 +556,9 @@ bool SqliteLedger::shorten(StoredGroup& notice, const Context& context) {
     return true;
 }
 
-/// What a notice says itself stands in front; of what it returns no more is read than is needed, or than can be.
 std::optional<message::NoticeText> SqliteLedger::shorter(std::int64_t notice) try {
     const std::shared_ptr<const Content> content = load_content(notice);
-    if (!content) return std::nullopt;
-    std::string body = content->body;
-    const auto enough = [&] {
-        const std::size_t returned = message::returned_at(content->header, body);
-        return returned != body.npos && body.size() - returned > 2 * message::most_returned_header;
-    };
-    SegmentReader reader(directory_);
-    try {
-        for (auto extent = content->extents.begin(); extent != content->extents.end() && !enough(); ++extent)
-            body += reader.read(*extent);
-    } catch (const FileError&) {
-    } catch (const SegmentReader::Damaged&) {
-    }
-    return message::shortened(content->header, body);
+    return content ? shorter_form(*content, directory_) : std::nullopt;
 } catch (const SqliteError& error) {
     if (error.damaged()) pass_over(notice, error.what());
     throw;

@@ -164,7 +164,7 @@ private:
     bool is_free(std::int64_t group, const std::set<std::int64_t>& in_flight) const;
     std::vector<std::int64_t> first_free(Rows groups, std::size_t most, const std::set<std::int64_t>& in_flight) const;
     void store_head(base::Duration boot, base::WallTime wall);
-    static bool comes_back(const Kin& kin, const Copy& copy, const Context& context);
+    static std::int64_t coming_back(const Kin& kin, const Copy& copy, const Context& context);
     Kin find_kin(const coalesce::Arriving& copy, const Context& context);
     std::vector<std::int64_t> related(const message::Identity& identity, const coalesce::Policy& policy);
     Others others_like(const coalesce::Group& one, const coalesce::Policy& policy);

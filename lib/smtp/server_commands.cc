@@ -39,11 +39,6 @@ std::optional<message::Mailbox> parse_path(std::string_view path) {
     return message::parse_mailbox(path);
 }
 
-std::optional<std::string> parse_reverse_path(std::string_view path) {
-    if (path.empty() || path.size() > most_path) return path.empty() ? std::optional(std::string()) : std::nullopt;
-    return message::parse_sender(path);
-}
-
 }  // namespace
 
 struct ServerSession::Command {
@@ -180,7 +175,7 @@ Reply ServerSession::mail(std::string_view argument) {
     const KnownParameters known{options_.smtputf8, options_.auth != Auth::none};
     const auto parameters = read_mail_parameters(parsed->parameters, known);
     if (parameters.fault != 0) return bad(parameters.fault, "5.5.4", parameters.words);
-    const auto sender = parse_reverse_path(parsed->path);
+    const auto sender = parsed->path.empty() ? std::string() : message::parse_sender(parsed->path);
     if (!sender) return bad(501, "5.1.7", "malformed sender address");
     if (!message::is_ascii(parsed->path) && !parameters.options.smtputf8) {
         return {550, "5.6.7", "a sender beyond ASCII needs SMTPUTF8"};

@@ -188,6 +188,10 @@ TEST_CASE("what comes back while it is being sent is not taken, since nobody wou
     const Acceptance refused = bench.offer(back);
     CHECK(refused.status == Acceptance::Status::comes_back);
     CHECK(refused.group == due.group);
+    Copy forwarded = back;
+    forwarded.arriving.sender = "srs0=@relay.example";
+    CHECK(bench.offer(forwarded).status == Acceptance::Status::comes_back);
+    CHECK(bench.offer(forwarded).group == due.group);
     CHECK(bench.offer(make_copy({"a@x"})).verdicts == std::vector{Verdict::merged});  // another copy is welcome
     bench.settle_all(due, What::deferred, "451 4.4.6");
     CHECK(bench.offer(back).verdicts == std::vector{Verdict::merged, Verdict::added});
